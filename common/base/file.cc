@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements file.h with POSIX calls.
+#include "common/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace heterosis {
+namespace {
+
+absl::Status ErrnoStatus(int error, std::string_view what, const std::string& path) {
+  const auto code = error == ENOENT   ? absl::StatusCode::kNotFound
+                    : error == EACCES ? absl::StatusCode::kPermissionDenied
+                    : error == ENOSPC ? absl::StatusCode::kResourceExhausted
+                                      : absl::StatusCode::kUnavailable;
+  return absl::Status(code, absl::StrCat(path, ": ", std::string(what), ": ", std::strerror(error)));
+}
+
+// Closes a descriptor when it leaves its scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+absl::Status CheckRegular(int fd, const std::string& path, struct stat* info) {
+  if (fstat(fd, info) != 0) return ErrnoStatus(errno, "cannot read its size", path);
+  if (!S_ISREG(info->st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file"));
+  return absl::OkStatus();
+}
+
+absl::Status WriteAll(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus(errno, "cannot write", path);
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  if (fsync(fd) != 0) return ErrnoStatus(errno, "cannot sync", path);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes) {
+  Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoStatus(errno, "cannot open", path);
+  struct stat info;
+  RETURN_IF_ERROR(CheckRegular(fd.get(), path, &info));
+  if (static_cast<size_t>(info.st_size) > limit_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path, ": has ", info.st_size, " bytes, more than the ", limit_bytes, " allowed"));
+  }
+  std::string content(static_cast<size_t>(info.st_size), '\0');
+  size_t filled = 0;
+  while (filled < content.size()) {
+    const ssize_t got = read(fd.get(), content.data() + filled, content.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(errno, "cannot read", path);
+    if (got == 0) break;
+    filled += static_cast<size_t>(got);
+  }
+  content.resize(filled);
+  return content;
+}
+
+absl::Status WriteFileAtomic(const std::string& path, std::string_view content) {
+  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
+  {
+    Descriptor fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (fd.get() < 0) return ErrnoStatus(errno, "cannot create", temporary);
+    const absl::Status written = WriteAll(fd.get(), content, temporary);
+    if (!written.ok()) {
+      unlink(temporary.c_str());
+      return written;
+    }
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    unlink(temporary.c_str());
+    return ErrnoStatus(error, "cannot replace", path);
+  }
+  return absl::OkStatus();
+}
+
+bool FileExists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
+bool IsDirectory(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
+  Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoStatus(errno, "cannot open", path);
+  struct stat info;
+  RETURN_IF_ERROR(CheckRegular(fd.get(), path, &info));
+  MappedFile file;
+  if (info.st_size == 0) return file;
+  void* address = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (address == MAP_FAILED) return ErrnoStatus(errno, "cannot map", path);
+  file.data_ = static_cast<const std::byte*>(address);
+  file.size_ = static_cast<size_t>(info.st_size);
+  return file;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace heterosis

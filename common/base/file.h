@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: whole reads, atomic writes, read-only memory maps. Every error names the path and the operating system's
+// reason.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace heterosis {
+
+// The whole content of a regular file of at most `limit_bytes`.
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes = size_t{1} << 30);
+
+// Writes `content` to a temporary file beside `path`, syncs it and renames it over `path`: readers see the old or the
+// new content.
+absl::Status WriteFileAtomic(const std::string& path, std::string_view content);
+
+bool FileExists(const std::string& path);
+bool IsDirectory(const std::string& path);
+
+// A file mapped read-only and shared; pages are read when they are touched. Movable; unmapped by the destructor.
+// A file cut short by another program while mapped raises SIGBUS on access, as any mapping does.
+class MappedFile {
+ public:
+  static absl::StatusOr<MappedFile> Open(const std::string& path);
+
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace heterosis

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements logging.h; the only file that includes spdlog.
+#include "common/base/logging.h"
+
+#include <memory>
+#include <utility>
+
+#include "common/base/json.h"
+#include "spdlog/pattern_formatter.h"
+#include "spdlog/sinks/stdout_color_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace heterosis {
+namespace {
+
+// %v as a JSON string, so that a quote or a line break in a message cannot break the line.
+class JsonMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const std::string quoted = JsonText(Json(std::string(message.payload.data(), message.payload.size())));
+    out.append(quoted.data(), quoted.data() + quoted.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
+};
+
+spdlog::string_view_t View(std::string_view message) {
+  return {message.data(), message.size()};
+}
+
+}  // namespace
+
+void InitLogging(std::string_view program, LogFormat format, bool verbose) {
+  auto logger =
+      std::make_shared<spdlog::logger>(std::string(program), std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<JsonMessage>('*');
+  formatter->set_pattern(format == LogFormat::kJson
+                             ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","program":"%n","pid":%P,"level":"%l","message":%*})"
+                             : "%H:%M:%S %^%L%$ %v");
+  logger->set_formatter(std::move(formatter));
+  logger->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void LogDebug(std::string_view message) {
+  spdlog::default_logger_raw()->log(spdlog::level::debug, View(message));
+}
+void LogInfo(std::string_view message) {
+  spdlog::default_logger_raw()->log(spdlog::level::info, View(message));
+}
+void LogWarning(std::string_view message) {
+  spdlog::default_logger_raw()->log(spdlog::level::warn, View(message));
+}
+void LogError(std::string_view message) {
+  spdlog::default_logger_raw()->log(spdlog::level::err, View(message));
+}
+
+}  // namespace heterosis

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements trial.h: one table of names per enum.
+#include "common/trial/trial.h"
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace heterosis {
+namespace {
+
+template <typename T>
+struct Named {
+  T value;
+  std::string_view name;
+};
+
+constexpr std::array kSplits = {Named<Split>{Split::kSearch, "search"}, Named<Split>{Split::kValidation, "validation"},
+                                Named<Split>{Split::kTest, "test"}};
+constexpr std::array kFinishReasons = {
+    Named<FinishReason>{FinishReason::kEos, "eos"}, Named<FinishReason>{FinishReason::kLength, "length"},
+    Named<FinishReason>{FinishReason::kStop, "stop"}, Named<FinishReason>{FinishReason::kRepetition, "repetition"}};
+constexpr std::array kTrialStates = {
+    Named<TrialState>{TrialState::kPending, "pending"}, Named<TrialState>{TrialState::kRunning, "running"},
+    Named<TrialState>{TrialState::kDone, "done"}, Named<TrialState>{TrialState::kFailed, "failed"},
+    Named<TrialState>{TrialState::kInfeasible, "infeasible"}};
+constexpr std::array kFailureClasses = {
+    Named<FailureClass>{FailureClass::kInfra, "infra"}, Named<FailureClass>{FailureClass::kCrash, "crash"},
+    Named<FailureClass>{FailureClass::kInvalid, "invalid"}, Named<FailureClass>{FailureClass::kNumeric, "numeric"}};
+
+template <typename T, size_t N>
+std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
+  for (const auto& entry : table) {
+    if (entry.value == value) return entry.name;
+  }
+  return "?";
+}
+
+template <typename T, size_t N>
+absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view what, std::string_view name) {
+  std::string known;
+  for (const auto& entry : table) {
+    if (entry.name == name) return entry.value;
+    absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(entry.name));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown ", std::string(what), " \"", std::string(name), "\" (known: ", known, ")"));
+}
+
+}  // namespace
+
+std::string_view Name(Split split) {
+  return NameIn(kSplits, split);
+}
+std::string_view Name(FinishReason reason) {
+  return NameIn(kFinishReasons, reason);
+}
+std::string_view Name(TrialState state) {
+  return NameIn(kTrialStates, state);
+}
+std::string_view Name(FailureClass failure) {
+  return NameIn(kFailureClasses, failure);
+}
+
+absl::StatusOr<Split> SplitFromName(std::string_view name) {
+  return ValueIn(kSplits, "split", name);
+}
+absl::StatusOr<FinishReason> FinishReasonFromName(std::string_view name) {
+  return ValueIn(kFinishReasons, "finish reason", name);
+}
+absl::StatusOr<TrialState> TrialStateFromName(std::string_view name) {
+  return ValueIn(kTrialStates, "trial state", name);
+}
+absl::StatusOr<FailureClass> FailureClassFromName(std::string_view name) {
+  return ValueIn(kFailureClasses, "failure class", name);
+}
+
+bool IsFinal(TrialState state) {
+  return state != TrialState::kPending && state != TrialState::kRunning;
+}
+
+bool IsLegalMove(TrialState from, TrialState to) {
+  if (from == TrialState::kPending) return to == TrialState::kRunning || to == TrialState::kFailed;
+  if (from == TrialState::kRunning) return to != TrialState::kInfeasible && to != TrialState::kRunning;
+  return false;
+}
+
+int ShardCount(int sample_count, int shard_size) {
+  return (sample_count + shard_size - 1) / shard_size;
+}
+
+}  // namespace heterosis

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker does with a shard, behind one interface without libtorch: the network side (worker/session) is built
+// and tested against it alone.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/trial/task.h"
+#include "common/trial/trial.h"
+
+namespace heterosis {
+
+// Called from one thread at a time, but for `cancelled`.
+class TrialRunner {
+ public:
+  virtual ~TrialRunner() = default;
+
+  // Prepares for an experiment: loads tokenizers, the language gate and whatever the task needs. Called once per
+  // session, before Run; a second call replaces the first.
+  virtual absl::Status Prepare(const Task& task) = 0;
+
+  // Merges, decodes and scores. Returns CANCELLED soon after `cancelled` becomes true, DATA_LOSS when the merged model
+  // computes NaN or Inf, RESOURCE_EXHAUSTED when memory does not suffice even for one row, INVALID_ARGUMENT for a
+  // recipe that these models cannot follow.
+  virtual absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) = 0;
+};
+
+// The folders of the models that a worker may use, by name.
+using ModelFolders = std::map<std::string, std::string>;
+
+}  // namespace heterosis

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements coordinator_client.h over gRPC.
+#include "worker/session/coordinator_client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "heterosis/v1/worker_service.grpc.pb.h"
+#include "proto/wire.h"
+
+namespace heterosis {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kCallDeadline{20'000};
+constexpr int kMessageBytesMax = 64 << 20;
+
+absl::Status ToStatus(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+class GrpcClient : public CoordinatorClient {
+ public:
+  explicit GrpcClient(const std::string& address) : stub_(v1::WorkerService::NewStub(MakeChannel(address))) {}
+
+  absl::StatusOr<Registration> Register(const std::string& worker, const std::string& device) override {
+    v1::RegisterRequest request;
+    request.set_protocol_version(kProtocolVersion);
+    request.set_recipe_version(Recipe::kVersion);
+    request.set_worker(worker);
+    request.set_device(device);
+    v1::RegisterResponse response;
+    RETURN_IF_ERROR(Call(kCallDeadline, &v1::WorkerService::Stub::Register, request, &response));
+    Registration registration;
+    registration.session = response.session();
+    registration.experiment = response.experiment();
+    for (const auto& model : response.models()) registration.models.push_back({model.name(), model.digest()});
+    ASSIGN_OR_RETURN(registration.task, FromWire(response.task()));
+    registration.heartbeat_interval = milliseconds(static_cast<int64_t>(response.heartbeat_seconds() * 1000));
+    return registration;
+  }
+
+  absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& models,
+                                    milliseconds wait) override {
+    v1::LeaseRequest request;
+    request.set_session(session);
+    for (const ModelIdentity& model : models) {
+      auto& identity = *request.add_models();
+      identity.set_name(model.name);
+      identity.set_digest(model.digest);
+    }
+    request.set_wait_seconds(static_cast<double>(wait.count()) / 1000);
+    v1::LeaseResponse response;
+    RETURN_IF_ERROR(Call(kCallDeadline + wait, &v1::WorkerService::Stub::Lease, request, &response));
+    switch (response.next_case()) {
+      case v1::LeaseResponse::kWork: {
+        ASSIGN_OR_RETURN(ShardWork work, FromWire(response.work()));
+        return LeaseAnswer(std::move(work));
+      }
+      case v1::LeaseResponse::kFinished:
+        return LeaseAnswer(Finished{});
+      default:
+        return LeaseAnswer(AskAgain{});
+    }
+  }
+
+  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const std::string& session,
+                                                  const std::vector<ShardKey>& holding) override {
+    v1::HeartbeatRequest request;
+    request.set_session(session);
+    for (const ShardKey& key : holding) *request.add_holding() = ToWire(key);
+    v1::HeartbeatResponse response;
+    RETURN_IF_ERROR(Call(kCallDeadline, &v1::WorkerService::Stub::Heartbeat, request, &response));
+    std::vector<ShardKey> cancelled;
+    for (const v1::ShardKey& key : response.cancelled()) cancelled.push_back(FromWire(key));
+    return cancelled;
+  }
+
+  absl::StatusOr<bool> Report(const std::string& session, const ShardResult& result) override {
+    v1::ReportRequest request;
+    request.set_session(session);
+    *request.mutable_result() = ToWire(result);
+    return Report(request);
+  }
+
+  absl::StatusOr<bool> Report(const std::string& session, const ShardFailure& failure) override {
+    v1::ReportRequest request;
+    request.set_session(session);
+    *request.mutable_failure() = ToWire(failure);
+    return Report(request);
+  }
+
+ private:
+  static std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+    // A partition is noticed within seconds instead of minutes (shared/facts/reliability.md).
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  }
+
+  absl::StatusOr<bool> Report(const v1::ReportRequest& request) {
+    v1::ReportResponse response;
+    RETURN_IF_ERROR(Call(kCallDeadline, &v1::WorkerService::Stub::Report, request, &response));
+    return response.accepted();
+  }
+
+  template <typename Method, typename Request, typename Response>
+  absl::Status Call(milliseconds deadline, Method method, const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
+    return ToStatus(((*stub_).*method)(&context, request, response));
+  }
+
+  std::unique_ptr<v1::WorkerService::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<CoordinatorClient> MakeCoordinatorClient(const std::string& address) {
+  return std::make_unique<GrpcClient>(address);
+}
+
+}  // namespace heterosis

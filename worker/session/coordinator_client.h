@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker's side of the protocol: typed calls with deadlines over one gRPC channel. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/trial/task.h"
+#include "common/trial/trial.h"
+
+namespace heterosis {
+
+struct ModelIdentity {
+  std::string name;
+  std::string digest;
+};
+
+struct Registration {
+  std::string session;
+  std::string experiment;
+  std::vector<ModelIdentity> models;  // what the coordinator has
+  Task task;
+  std::chrono::milliseconds heartbeat_interval{0};
+};
+
+// What a lease call brought: work, or the wish to be asked again, or the end.
+struct AskAgain {};
+struct Finished {};
+using LeaseAnswer = std::variant<ShardWork, AskAgain, Finished>;
+
+// Errors carry gRPC's code: UNAVAILABLE and DEADLINE_EXCEEDED are worth a retry, NOT_FOUND asks for a new registration,
+// FAILED_PRECONDITION is final.
+class CoordinatorClient {
+ public:
+  virtual ~CoordinatorClient() = default;
+  virtual absl::StatusOr<Registration> Register(const std::string& worker, const std::string& device) = 0;
+  virtual absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& models,
+                                            std::chrono::milliseconds wait) = 0;
+  // Returns the keys that the coordinator wants dropped.
+  virtual absl::StatusOr<std::vector<ShardKey>> Heartbeat(const std::string& session,
+                                                          const std::vector<ShardKey>& holding) = 0;
+  // False: not counted, because another report of the shard was.
+  virtual absl::StatusOr<bool> Report(const std::string& session, const ShardResult& result) = 0;
+  virtual absl::StatusOr<bool> Report(const std::string& session, const ShardFailure& failure) = 0;
+};
+
+// `address` is HOST:PORT. Connects lazily and again whenever needed.
+std::unique_ptr<CoordinatorClient> MakeCoordinatorClient(const std::string& address);
+
+}  // namespace heterosis

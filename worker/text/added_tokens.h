@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens that are found in the text before anything else is done with it: "added_tokens" of tokenizer.json.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace heterosis {
+
+struct AddedToken {
+  int32_t id = 0;
+  std::string content;
+  bool single_word = false;  // not where it touches a word character
+  bool lstrip = false;       // takes the whitespace before it
+  bool rstrip = false;       // takes the whitespace behind it
+  bool normalized = false;   // sought in the normalized text, itself normalized
+  bool special = false;      // left out of decoded text on request
+
+  bool operator==(const AddedToken&) const = default;
+};
+
+// Finds tokens in text, leftmost first and then the longest. Immutable once filled; thread-safe.
+class TokenFinder {
+ public:
+  struct Segment {
+    std::string_view text;
+    int32_t id;  // -1: text without added tokens
+  };
+
+  // `pattern` is what is sought (the content, or the normalized content); empty patterns are ignored.
+  void Add(std::string_view pattern, const AddedToken& token);
+
+  // Cuts `text` into tokens and the stretches between them, which are not empty.
+  std::vector<Segment> Cut(std::string_view text) const;
+
+ private:
+  // Index into tokens_ of the longest pattern that begins at `at`, or -1; `length` is set to its bytes.
+  int32_t LongestAt(std::string_view text, size_t at, size_t& length) const;
+
+  std::vector<AddedToken> tokens_;
+  std::unordered_map<uint64_t, uint32_t> children_;  // (node, byte) -> node; the root is 0
+  std::vector<int32_t> token_of_node_{-1};
+};
+
+}  // namespace heterosis

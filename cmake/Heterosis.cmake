@@ -19,7 +19,7 @@ endif()
 # The settings of every target of ours. No contraction: a*b+c must round the same on every CPU (DESIGN.md invariant 4).
 add_library(heterosis_options INTERFACE)
 target_compile_options(heterosis_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -ffp-contract=off -fno-math-errno
+  -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -ffp-contract=off -fno-math-errno
   -fstack-protector-strong $<$<CXX_COMPILER_ID:GNU>:-fstack-clash-protection>
   $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
 target_compile_definitions(heterosis_options INTERFACE _GLIBCXX_ASSERTIONS)
@@ -40,6 +40,7 @@ find_package(SQLite3 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 find_library(FASTTEXT_LIBRARY fasttext REQUIRED)

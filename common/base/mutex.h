@@ -1,36 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// std::mutex with clang's thread-safety annotations (absl::Mutex makes ThreadSanitizer report falsely with Debian's
-// gRPC).
+// std::mutex with clang's thread-safety annotations (absl::Mutex makes ThreadSanitizer report falsely with Debian's gRPC).
 #pragma once
 
 #include <condition_variable>
 #include <mutex>
 
-#if defined(__clang__)
-#define HETEROSIS_TSA(x) __attribute__((x))
-#else
-#define HETEROSIS_TSA(x)
-#endif
-
-#define GUARDED_BY(mutex) HETEROSIS_TSA(guarded_by(mutex))
-#define REQUIRES(...) HETEROSIS_TSA(requires_capability(__VA_ARGS__))
-#define EXCLUDES(...) HETEROSIS_TSA(locks_excluded(__VA_ARGS__))
+#include "absl/base/thread_annotations.h"
 
 namespace heterosis {
 
-class HETEROSIS_TSA(capability("mutex")) Mutex {
+class ABSL_LOCKABLE Mutex {
  public:
-  void lock() HETEROSIS_TSA(acquire_capability()) { mutex_.lock(); }
-  void unlock() HETEROSIS_TSA(release_capability()) { mutex_.unlock(); }
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
+  void unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
 
  private:
   std::mutex mutex_;
 };
 
-class HETEROSIS_TSA(scoped_lockable) MutexLock {
+class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) HETEROSIS_TSA(acquire_capability(mutex)) : mutex_(mutex) { mutex_.lock(); }
-  ~MutexLock() HETEROSIS_TSA(release_capability()) { mutex_.unlock(); }
+  explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 

@@ -2,6 +2,7 @@
 // Macros over absl::Status: return early on an error, and add to an error where it happened.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +11,9 @@
 #include "absl/strings/str_cat.h"
 
 namespace heterosis {
+
+// The message of a status as the standard library's type, which Debian's absl::string_view is not.
+inline std::string Message(const absl::Status& status) { return std::string(status.message()); }
 
 // The same code with "context: " put before the message; OK stays OK.
 inline absl::Status Annotate(const absl::Status& status, std::string_view context) {

@@ -42,51 +42,23 @@ bool TouchesWord(std::string_view text, size_t begin, size_t end) {
          (end < text.size() && IsWordCharacter(DecodeUtf8(text, end).value));
 }
 
-uint64_t Edge(uint32_t node, char byte) { return (uint64_t{node} << 8) | static_cast<unsigned char>(byte); }
-
 }  // namespace
 
 void TokenFinder::Add(std::string_view pattern, const AddedToken& token) {
-  if (pattern.empty()) return;
-  uint32_t node = 0;
-  for (const char byte : pattern) {
-    const auto [child, added] = children_.emplace(Edge(node, byte), static_cast<uint32_t>(token_of_node_.size()));
-    if (added) token_of_node_.push_back(-1);
-    node = child->second;
-  }
-  if (token_of_node_[node] == -1) {
-    token_of_node_[node] = static_cast<int32_t>(tokens_.size());
-    tokens_.push_back(token);
-  }
-}
-
-int32_t TokenFinder::LongestAt(std::string_view text, size_t at, size_t& length) const {
-  int32_t found = -1;
-  uint32_t node = 0;
-  for (size_t i = at; i < text.size(); ++i) {
-    const auto child = children_.find(Edge(node, text[i]));
-    if (child == children_.end()) break;
-    node = child->second;
-    if (token_of_node_[node] >= 0) {
-      found = token_of_node_[node];
-      length = i + 1 - at;
-    }
-  }
-  return found;
+  if (!pattern.empty() && patterns_.Add(pattern, static_cast<int32_t>(tokens_.size()))) tokens_.push_back(token);
 }
 
 std::vector<TokenFinder::Segment> TokenFinder::Cut(std::string_view text) const {
   std::vector<Segment> segments;
   size_t done = 0;
   for (size_t at = 0; at < text.size() && !tokens_.empty();) {
-    size_t length = 0;
-    const int32_t found = LongestAt(text, at, length);
-    if (found < 0) {
+    const ByteTrie::Match found = patterns_.LongestAt(text, at);
+    if (found.length_bytes == 0) {
       ++at;
       continue;
     }
-    const AddedToken& token = tokens_[static_cast<size_t>(found)];
-    size_t begin = at, end = at + length;
+    const AddedToken& token = tokens_[static_cast<size_t>(found.value)];
+    size_t begin = at, end = at + found.length_bytes;
     at = end;
     if (token.single_word && TouchesWord(text, begin, end)) continue;
     if (token.lstrip) begin = std::max(SkipWhitespaceBack(text, begin), done);

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "worker/text/byte_trie.h"
 
 namespace heterosis {
 
@@ -37,12 +38,8 @@ class TokenFinder {
   std::vector<Segment> Cut(std::string_view text) const;
 
  private:
-  // Index into tokens_ of the longest pattern that begins at `at`, or -1; `length` is set to its bytes.
-  int32_t LongestAt(std::string_view text, size_t at, size_t& length) const;
-
   std::vector<AddedToken> tokens_;
-  std::unordered_map<uint64_t, uint32_t> children_;  // (node, byte) -> node; the root is 0
-  std::vector<int32_t> token_of_node_{-1};
+  ByteTrie patterns_;  // -> index into tokens_
 };
 
 }  // namespace heterosis

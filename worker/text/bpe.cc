@@ -184,7 +184,8 @@ absl::Status BpeModel::ReadMerges(const JsonFields& model) {
     const std::optional<int32_t> merged_id = vocabulary_.IdOf(std::string(left).append(right));
     if (!left_id || !right_id || !merged_id) {
       return absl::InvalidArgumentError(absl::StrCat(model.Place("merges", i), ": \"", std::string(left), "\", \"",
-                                                     std::string(right), "\" or what they make is not in the vocabulary"));
+                                                     std::string(right),
+                                                     "\" or what they make is not in the vocabulary"));
     }
     merges_.Insert(*left_id, *right_id, {rank++, *merged_id});
   }

@@ -3,6 +3,7 @@
 #include "worker/text/byte_level.h"
 
 #include <array>
+#include <cstdint>
 
 #include "common/base/utf8.h"
 
@@ -61,6 +62,16 @@ std::string ByteLevelToBytes(std::string_view token) {
     i += point.length_bytes;
   }
   return out;
+}
+
+size_t IncompleteUtf8Tail(std::string_view bytes) {
+  for (size_t length = 1; length <= 3 && length <= bytes.size(); ++length) {
+    const auto lead = static_cast<unsigned char>(bytes[bytes.size() - length]);
+    if ((lead & 0xC0) == 0x80) continue;
+    const size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    return wanted > length ? length : 0;
+  }
+  return 0;
 }
 
 int ByteOfFallbackToken(std::string_view token) {

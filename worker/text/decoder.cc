@@ -29,7 +29,6 @@ class ReplaceStep : public DecoderStep {
   void Apply(std::vector<std::string>& pieces, bool) const override {
     for (std::string& piece : pieces) piece = pattern_.Replace(piece, content_);
   }
-  bool IsStreamable(bool pieces_are_tokens) const override { return pieces_are_tokens; }
 
  private:
   Pattern pattern_;
@@ -71,6 +70,7 @@ class ByteFallbackStep : public DecoderStep {
 class FuseStep : public DecoderStep {
  public:
   void Apply(std::vector<std::string>& pieces, bool) const override { pieces = {Join(pieces)}; }
+  bool IsStreamable(bool) const override { return true; }
   bool JoinsPieces() const override { return true; }
 };
 
@@ -83,7 +83,8 @@ class StripStep : public DecoderStep {
     for (std::string& piece : pieces) {
       std::string_view rest = piece;
       const bool at_begin = on_tokens_ || !continued;
-      for (int32_t i = 0; at_begin && i < start_ && rest.starts_with(content_); ++i) rest.remove_prefix(content_.size());
+      for (int32_t i = 0; at_begin && i < start_ && rest.starts_with(content_); ++i)
+        rest.remove_prefix(content_.size());
       for (int32_t i = 0; i < stop_ && rest.ends_with(content_); ++i) rest.remove_suffix(content_.size());
       piece = std::string(rest);
     }
@@ -101,26 +102,13 @@ class ByteLevelStep : public DecoderStep {
   void Apply(std::vector<std::string>& pieces, bool) const override { pieces = {RepairUtf8(Bytes(pieces))}; }
   bool JoinsPieces() const override { return true; }
   // Open while the last bytes may be the beginning of a character.
-  bool IsOpen(const std::vector<std::string>& pieces) const override {
-    const std::string bytes = Bytes(pieces);
-    return IncompleteTail(bytes) > 0;
-  }
+  bool IsOpen(const std::vector<std::string>& pieces) const override { return IncompleteUtf8Tail(Bytes(pieces)) > 0; }
 
  private:
   static std::string Bytes(const std::vector<std::string>& pieces) {
     std::string bytes;
     for (const std::string& piece : pieces) bytes += ByteLevelToBytes(piece);
     return bytes;
-  }
-  // Bytes at the end that a following byte could complete.
-  static size_t IncompleteTail(std::string_view bytes) {
-    for (size_t length = 1; length <= 3 && length <= bytes.size(); ++length) {
-      const auto lead = static_cast<unsigned char>(bytes[bytes.size() - length]);
-      if ((lead & 0xC0) == 0x80) continue;
-      const size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-      return wanted > length ? length : 0;
-    }
-    return 0;
   }
 };
 
@@ -144,7 +132,7 @@ class MetaspaceStep : public DecoderStep {
 class JoinBySpacesStep : public DecoderStep {
  public:
   void Apply(std::vector<std::string>& pieces, bool continued) const override {
-    for (size_t i = continued ? 0 : 1; i < pieces.size(); ++i) pieces[i].insert(0, " ");
+    for (size_t i = continued ? 0 : 1; i < pieces.size(); ++i) pieces[i] = std::string(1, ' ').append(pieces[i]);
   }
 };
 

@@ -19,8 +19,8 @@ class DecoderStep {
   virtual void Apply(std::vector<std::string>& pieces, bool continued) const = 0;
   // True where text decoded up to here can change with the tokens that follow; `pieces` is the step's input.
   virtual bool IsOpen(const std::vector<std::string>& /*pieces*/) const { return false; }
-  // False where the text cannot be decoded in parts at all.
-  virtual bool IsStreamable(bool /*pieces_are_tokens*/) const { return true; }
+  // False where the text cannot be decoded in parts at all. `pieces_are_tokens`: no earlier step joined the pieces.
+  virtual bool IsStreamable(bool pieces_are_tokens) const { return pieces_are_tokens; }
   // True for the steps that leave one piece for the whole text.
   virtual bool JoinsPieces() const { return false; }
 };

@@ -12,7 +12,8 @@ namespace heterosis {
 
 absl::StatusOr<JsonFields> JsonFields::Of(const Json& value, std::string place) {
   if (!value.is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(place, ": must be an object, but is ", value.type_name()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, place.empty() ? "" : ": ", "must be an object, but is ", value.type_name()));
   }
   return JsonFields(value, std::move(place));
 }

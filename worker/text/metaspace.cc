@@ -8,8 +8,7 @@
 namespace heterosis {
 
 absl::StatusOr<Metaspace> ReadMetaspace(const JsonFields& fields) {
-  RETURN_IF_ERROR(
-      fields.AllowOnly({"type", "replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"}));
+  RETURN_IF_ERROR(fields.AllowOnly({"type", "replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"}));
   Metaspace options;
   ASSIGN_OR_RETURN(options.replacement, fields.String("replacement"));
   if (options.replacement.empty() || DecodeUtf8(options.replacement, 0).length_bytes != options.replacement.size()) {

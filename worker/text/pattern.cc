@@ -23,7 +23,9 @@ absl::StatusOr<Pattern> Pattern::Read(const JsonFields& owner) {
   return Pattern("", std::shared_ptr<const Regex>(std::move(regex).value()));
 }
 
-Pattern Pattern::Literal(std::string literal) { return Pattern(std::move(literal), nullptr); }
+Pattern Pattern::Literal(std::string literal) {
+  return Pattern(std::move(literal), nullptr);
+}
 
 std::vector<Regex::Match> Pattern::FindAll(std::string_view text) const {
   if (regex_ != nullptr) return regex_->FindAll(text);

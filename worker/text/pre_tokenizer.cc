@@ -19,8 +19,7 @@ namespace heterosis {
 namespace {
 
 // GPT-2's expression, which ByteLevel applies where use_regex is true.
-constexpr char kGpt2Expression[] =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr char kGpt2Expression[] = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 // Replaces every piece by what `cut` leaves of it.
 void CutPieces(std::vector<TextPiece>& pieces,
@@ -69,7 +68,7 @@ class ByteLevelPreTokenizer : public PreTokenizer {
       : add_prefix_space_(add_prefix_space), expression_(std::move(expression)) {}
   void Apply(std::vector<TextPiece>& pieces) const override {
     for (TextPiece& piece : pieces) {
-      if (add_prefix_space_ && !piece.text.starts_with(' ')) piece.text.insert(0, " ");
+      if (add_prefix_space_ && !piece.text.starts_with(' ')) piece.text = std::string(1, ' ').append(piece.text);
     }
     if (expression_ != nullptr) {
       CutPieces(pieces, [&](std::string_view text) {

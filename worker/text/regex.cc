@@ -19,7 +19,7 @@ absl::Status Refuse(std::string_view pattern, size_t offset, std::string_view wh
 // The members of a class that stand for Oniguruma's \s and \w; PCRE2's own differ (U+180E, marks, connectors).
 constexpr char kSpace[] = "\\p{White_Space}";
 constexpr char kNotSpace[] = "\\P{White_Space}";
-constexpr char kWord[] = "\\p{L}\\p{M}\\p{Nd}\\p{Pc}";
+constexpr char kWord[] = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
 
 // Rewrites one escape, `pattern[at]` being the backslash; moves `at` behind it.
 absl::Status TranslateEscape(std::string_view pattern, bool in_class, size_t& at, std::string& out) {
@@ -56,12 +56,20 @@ absl::Status TranslateEscape(std::string_view pattern, bool in_class, size_t& at
     case 'f':
     case 'a':
     case 'e':
-    case 'p':
-    case 'P':
-    case 'x':
     case 'z':
       out += {'\\', letter};
       return absl::OkStatus();
+    case 'p':
+    case 'P':
+    case 'x': {
+      out += {'\\', letter};
+      if (at >= pattern.size() || pattern[at] != '{') return absl::OkStatus();
+      const size_t end = pattern.find('}', at);
+      if (end == std::string_view::npos) return Refuse(pattern, begin, "a brace that is not closed");
+      out += pattern.substr(at, end + 1 - at);
+      at = end + 1;
+      return absl::OkStatus();
+    }
     case 'A':
       out += "\\A";
       return absl::OkStatus();
@@ -75,7 +83,8 @@ absl::Status TranslateEscape(std::string_view pattern, bool in_class, size_t& at
       break;
   }
   const auto byte = static_cast<unsigned char>(letter);
-  const bool alphanumeric = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+  const bool alphanumeric =
+      (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
   if (alphanumeric || byte >= 0x80) return Refuse(pattern, begin, absl::StrCat("\\", std::string(1, letter)));
   out += {'\\', letter};
   return absl::OkStatus();
@@ -142,8 +151,9 @@ absl::StatusOr<std::unique_ptr<Regex>> Regex::Compile(std::string_view pattern) 
   PCRE2_SIZE offset = 0;
   auto code = std::make_unique<Code>();
   // Oniguruma's ^ and $ are always those of lines.
-  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context);
+  code->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context);
   pcre2_compile_context_free(context);
   if (code->code == nullptr) {
     PCRE2_UCHAR message[256] = {0};
@@ -165,7 +175,8 @@ std::vector<Regex::Match> Regex::FindAll(std::string_view text) const {
   while (at <= text.size()) {
     int count = pcre2_match(code_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, data.get(), nullptr);
     if (count == PCRE2_ERROR_JIT_STACKLIMIT) {
-      count = pcre2_match(code_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), nullptr);
+      count =
+          pcre2_match(code_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), nullptr);
     }
     if (count < 0) break;
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data.get());

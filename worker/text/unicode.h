@@ -15,9 +15,9 @@ std::string NormalizeUnicode(std::string_view text, NormalForm form);
 // Lower case, character by character and without context (U+0130 becomes two characters). `text` must be valid UTF-8.
 std::string LowerCase(std::string_view text);
 
-bool IsWhitespace(char32_t value);   // White_Space
-bool IsNumeric(char32_t value);      // Nd, Nl, No
-bool IsPunctuation(char32_t value);  // ASCII punctuation or P*
+bool IsWhitespace(char32_t value);     // White_Space
+bool IsNumeric(char32_t value);        // Nd, Nl, No
+bool IsPunctuation(char32_t value);    // ASCII punctuation or P*
 bool IsWordCharacter(char32_t value);  // what \w matches: Alphabetic, marks, Nd, Pc, joiners
 
 }  // namespace heterosis

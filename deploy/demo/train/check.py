@@ -127,7 +127,7 @@ def main():
         report_uniform(task, options.method, (None,) if options.method == "task_arithmetic" else (0.2, 0.5, 0.8, 1.0))
     encoding = Encoding(task, options.method)
     for seed in options.seeds:
-        for name, search in (("random search", random_search), ("CMA-ES", evolution)):
+        for name, search in (("CMA-ES", evolution), ("random search", random_search)):
             begin = time.monotonic()
             best, test = winner(encoding, search(encoding, options.budget, seed))
             print(f"{name}, {options.method} by {options.granularity}, {encoding.size} genes, {options.budget} candidates of "

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements model_folder.h.
+#include "common/config/model_folder.h"
+
+#include <filesystem>
+
+#include "common/base/file.h"
+#include "common/base/json.h"
+#include "common/base/status.h"
+
+namespace heterosis {
+namespace {
+
+constexpr int64_t kLayersMax = 10'000;
+
+absl::Status CheckWeights(const std::string& folder) {
+  bool pickle = false;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending == ".safetensors") return absl::OkStatus();
+    pickle = pickle || ending == ".bin" || ending == ".pt" || ending == ".pth";
+  }
+  if (error) return absl::UnavailableError(absl::StrCat(folder, ": cannot list it: ", error.message()));
+  return absl::NotFoundError(
+      absl::StrCat(folder, ": has no *.safetensors file",
+                   pickle ? "; convert its pickle checkpoint to safetensors (save_pretrained)" : ""));
+}
+
+}  // namespace
+
+absl::StatusOr<int> LayersOfModel(const std::string& folder) {
+  if (!IsDirectory(folder)) return absl::NotFoundError(absl::StrCat(folder, ": is not a folder"));
+  const std::string path = folder + "/config.json";
+  if (!FileExists(path)) {
+    return absl::NotFoundError(absl::StrCat(folder, ": has no config.json; it must be a Hugging Face model's folder"));
+  }
+  ASSIGN_OR_RETURN(const Json config, ReadJsonFile(path));
+  const absl::StatusOr<int64_t> layers = JsonInt(config, "num_hidden_layers");
+  if (!layers.ok()) return Annotate(layers.status(), path);
+  if (*layers < 1 || *layers > kLayersMax) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": num_hidden_layers is ", *layers));
+  }
+  RETURN_IF_ERROR(CheckWeights(folder));
+  return static_cast<int>(*layers);
+}
+
+}  // namespace heterosis

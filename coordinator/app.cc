@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements app.h; reads as the design: inputs -> store -> experiment -> service -> server -> local workers.
+#include "coordinator/app.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/clock.h"
+#include "common/base/logging.h"
+#include "common/base/status.h"
+#include "coordinator/experiment/experiment.h"
+#include "coordinator/experiment/inputs.h"
+#include "coordinator/local_workers.h"
+#include "coordinator/progress_line.h"
+#include "coordinator/service/experiment_service.h"
+#include "coordinator/service/server.h"
+#include "coordinator/store/store.h"
+
+namespace heterosis {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTick{200};
+constexpr milliseconds kDrain{5'000};  // for workers to hear that it is over
+
+volatile sig_atomic_t g_stop_signals = 0;
+
+void OnStopSignal(int) {
+  // The first asks for an orderly end; everything that counts is on disk already, so the second may end at once.
+  g_stop_signals = g_stop_signals + 1;
+  if (g_stop_signals > 1) _exit(130);
+}
+
+void CatchStopSignals() {
+  struct sigaction action {};
+  action.sa_handler = OnStopSignal;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+std::string BesideThisProgram(const std::string& name) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? name : (self.parent_path() / name).string();
+}
+
+LocalWorkersOptions LocalOptions(const RunOptions& options, const Inputs& inputs, const std::string& address,
+                                 const std::string& database) {
+  LocalWorkersOptions local;
+  local.program = options.worker_program.empty() ? BesideThisProgram("worker") : options.worker_program;
+  local.coordinator = address;
+  local.models = inputs.model_folders;
+  local.count = options.local_workers;
+  local.threads =
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / std::max(1, options.local_workers));
+  local.log_prefix = database;
+  return local;
+}
+
+// Until the experiment ends, a signal comes, or no local worker is left.
+absl::Status Serve(ExperimentService& service, const LocalWorkers& workers, ProgressLine& line) {
+  bool told = false;
+  while (g_stop_signals == 0 && !service.finished()) {
+    std::this_thread::sleep_for(kTick);
+    const absl::Status ticked = service.Tick();
+    if (!ticked.ok() && !told) LogError(absl::StrCat("nothing can be written, work is paused: ", ticked.message()));
+    if (ticked.ok() && told) LogInfo("writing works again");
+    told = !ticked.ok();
+    RETURN_IF_ERROR(workers.status());
+    line.Show(service.progress());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Outcome(const Experiment& experiment, const std::string& database) {
+  if (experiment.state() == ExperimentState::kFailed) return absl::AbortedError(experiment.error());
+  if (experiment.state() == ExperimentState::kDone) {
+    LogInfo(absl::StrFormat("done. See: coordinator best --db %s", database));
+  } else {
+    LogInfo(absl::StrFormat("stopped; everything is in %s, and the same command goes on from there", database));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunCoordinator(const RunOptions& options) {
+  CatchStopSignals();
+  ASSIGN_OR_RETURN(Inputs inputs, ReadInputs(options.config));
+  const std::string database = options.database.empty() ? inputs.setup.config.name() + ".db" : options.database;
+  const milliseconds lease(static_cast<int64_t>(inputs.setup.config.scheduling().lease_seconds() * 1000));
+
+  const SystemClock clock;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::Open({.path = database}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Experiment> experiment, Experiment::Open(inputs.setup, *store, clock));
+  if (experiment->finished()) {
+    LogInfo(absl::StrFormat("experiment \"%s\" in %s has ended already", experiment->name(), database));
+    return Outcome(*experiment, database);
+  }
+
+  ExperimentService service(*experiment, inputs.task, lease);
+  ServerOptions server_options;
+  server_options.insecure = options.insecure;
+  if (!options.listen.empty()) {
+    server_options.address = options.listen;
+  } else if (options.local_workers > 0) {
+    server_options.address = "127.0.0.1:0";
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(server_options, service));
+  LogInfo(absl::StrFormat("experiment \"%s\", database %s, waiting for workers on %s", experiment->name(), database,
+                          server->address()));
+
+  LocalWorkers workers(LocalOptions(options, inputs, server->address(), database));
+  if (options.local_workers > 0) RETURN_IF_ERROR(workers.Start());
+
+  ProgressLine line(options.live_progress);
+  const absl::Status served = Serve(service, workers, line);
+  line.Finish();
+  // Finished: workers that ask now hear so and leave by themselves. Stopped: they are told by a signal.
+  if (served.ok() && service.finished()) workers.Wait(kDrain);
+  workers.Stop(kDrain);
+  server->Stop(milliseconds(1'000));
+  RETURN_IF_ERROR(served);
+  return Outcome(*experiment, database);
+}
+
+}  // namespace heterosis

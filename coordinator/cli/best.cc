@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements best.h.
+#include "coordinator/cli/best.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/json.h"
+#include "common/base/status.h"
+#include "coordinator/store/reader.h"
+
+namespace heterosis {
+namespace {
+
+struct Content {
+  ExperimentSummary experiment;
+  std::vector<ParentRow> parents;
+  std::vector<BestRow> genomes;
+};
+
+Json ScoreJson(std::optional<double> score) {
+  return score.has_value() ? Json(*score) : Json(nullptr);
+}
+
+std::string BestJson(const Content& content) {
+  Json document;
+  document["experiment"] = content.experiment.name;
+  document["state"] = std::string(Name(content.experiment.state));
+  document["phases"] = Json::array();
+  for (const PhaseRecord& phase : content.experiment.phases) {
+    document["phases"].push_back({{"name", phase.name},
+                                  {"dimension", phase.dimension},
+                                  {"population", phase.population},
+                                  {"generations", phase.generations}});
+  }
+  document["parents"] = Json::array();
+  for (const ParentRow& parent : content.parents) {
+    document["parents"].push_back({{"name", parent.name},
+                                   {"search", ScoreJson(parent.scores.search)},
+                                   {"validation", ScoreJson(parent.scores.validation)},
+                                   {"test", ScoreJson(parent.scores.test)}});
+  }
+  document["genomes"] = Json::array();
+  for (const BestRow& row : content.genomes) {
+    document["genomes"].push_back({{"trial", row.trial},
+                                   {"phase", row.phase},
+                                   {"generation", row.generation},
+                                   {"origin", std::string(Name(row.origin))},
+                                   {"label", row.label},
+                                   {"fitness", ScoreJson(row.fitness)},
+                                   {"search", ScoreJson(row.scores.search)},
+                                   {"validation", ScoreJson(row.scores.validation)},
+                                   {"test", ScoreJson(row.scores.test)},
+                                   {"chosen", row.chosen},
+                                   {"genome", row.genome},
+                                   {"recipe", RecipeToJson(row.recipe)}});
+  }
+  return JsonText(document, 2) + "\n";
+}
+
+std::string BestCsv(const Content& content) {
+  const auto number = [](std::optional<double> value) {
+    return value.has_value() ? absl::StrFormat("%.17g", *value) : "";
+  };
+  std::string text = CsvLine(
+      {"kind", "name", "trial", "phase", "generation", "origin", "fitness", "search", "validation", "test", "chosen"});
+  for (const ParentRow& parent : content.parents) {
+    text += CsvLine({"parent", parent.name, absl::StrCat(parent.trial), "", "", "parent", "",
+                     number(parent.scores.search), number(parent.scores.validation), number(parent.scores.test), ""});
+  }
+  for (const BestRow& row : content.genomes) {
+    text += CsvLine({"genome", row.label, absl::StrCat(row.trial), row.phase, absl::StrCat(row.generation),
+                     std::string(Name(row.origin)), number(row.fitness), number(row.scores.search),
+                     number(row.scores.validation), number(row.scores.test), row.chosen ? "1" : "0"});
+  }
+  return text;
+}
+
+std::string Described(const BestRow& row) {
+  return absl::StrCat(std::string(Name(row.origin)), row.label.empty() ? "" : absl::StrCat(" (", row.label, ")"));
+}
+
+std::string BestTable(const Content& content) {
+  const ExperimentSummary& experiment = content.experiment;
+  std::string text = absl::StrFormat("experiment %s: %s", experiment.name, Name(experiment.state));
+  if (!experiment.error.empty()) absl::StrAppend(&text, " (", experiment.error, ")");
+  absl::StrAppendFormat(&text, "\nproblems: %d search, %d validation, %d test\n\n", experiment.search_size,
+                        experiment.validation_size, experiment.test_size);
+  std::vector<std::vector<std::string>> rows = {
+      {"", "trial", "phase", "generation", "origin", "fitness", "search", "validation", "test [95% interval]"}};
+  for (const ParentRow& parent : content.parents) {
+    rows.push_back({"", absl::StrCat(parent.trial), "-", "-", absl::StrCat("parent (", parent.name, ")"), "-",
+                    Percent(parent.scores.search), Percent(parent.scores.validation),
+                    PercentWithInterval(parent.scores.test, experiment.test_size)});
+  }
+  for (const BestRow& row : content.genomes) {
+    rows.push_back({row.chosen ? "*" : "", absl::StrCat(row.trial), row.phase, absl::StrCat(row.generation),
+                    Described(row), Percent(row.fitness), Percent(row.scores.search), Percent(row.scores.validation),
+                    PercentWithInterval(row.scores.test, experiment.test_size)});
+  }
+  text += Columns(rows, 5);
+  text +=
+      "\n* the phase's winner. fitness: the score that the search saw. test is sealed: scored once, at the end, for "
+      "the winner.\n";
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Best(const BestOptions& options) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, StoreReader::Open(options.database));
+  Content content;
+  ASSIGN_OR_RETURN(content.experiment, reader->Experiment());
+  ASSIGN_OR_RETURN(content.parents, reader->Parents());
+  ASSIGN_OR_RETURN(content.genomes, reader->Best(options.top));
+  switch (options.format) {
+    case Format::kJson:
+      return BestJson(content);
+    case Format::kCsv:
+      return BestCsv(content);
+    default:
+      return BestTable(content);
+  }
+}
+
+}  // namespace heterosis

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state machine of a run: parents, generations, selection, sealed test. Ties optimizer, scheduler and store
+// together and decides what is evaluated next. No I/O but the store's.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/trial/trial.h"
+#include "coordinator/experiment/progress.h"
+#include "coordinator/experiment/setup.h"
+#include "coordinator/scheduler/scheduler.h"
+#include "coordinator/store/store.h"
+
+namespace heterosis {
+
+// Thread-compatible: the service layer holds one lock over it. `worker` is the session that the service gave a worker.
+//
+// Every call validates, commits to the store, applies in memory, and only then answers. An error of a call means that
+// the store could not write (disk full) or that the caller is wrong (InvalidArgument); nothing was applied then, and
+// the same call may be made again. When the last trial of a stage is final, the next stage is prepared and committed in
+// the same call; should that commit fail, the next Lease or Tick tries it again.
+class Experiment {
+ public:
+  // Starts the experiment in an empty store or resumes the one it holds. FailedPrecondition when it holds another one:
+  // the message names what differs in the config, the models or the problems. `store` and `clock` must outlive it.
+  static absl::StatusOr<std::unique_ptr<Experiment>> Open(ExperimentSetup setup, Store& store, const Clock& clock);
+  ~Experiment();
+
+  const std::string& name() const { return record_.name; }
+  const std::vector<ModelRecord>& models() const { return record_.models; }  // with digests, in the order of the config
+
+  // Notes who a session is, for the database. May be repeated.
+  absl::Status RegisterWorker(const WorkerRecord& worker);
+
+  // One shard for this worker, or nullopt: nothing to do now (see finished()).
+  absl::StatusOr<std::optional<ShardWork>> Lease(const std::string& worker);
+  // Returns those of `holding` that the worker should drop.
+  std::vector<ShardKey> Heartbeat(const std::string& worker, const std::vector<ShardKey>& holding);
+  // Whether the report counted; false for a repeated or late one. InvalidArgument when the results are not those of the
+  // shard's samples.
+  absl::StatusOr<bool> Report(const std::string& worker, const ShardResult& result);
+  absl::StatusOr<bool> ReportFailure(const std::string& worker, const ShardFailure& failure);
+  // The worker has said goodbye or its connection is gone: its shard is free at once.
+  absl::Status WorkerLost(const std::string& worker);
+  // It reported failures of class kInvalid and gets no more work.
+  bool IsBarred(const std::string& worker) const { return scheduler_->IsBarred(worker); }
+
+  // Takes back the leases of silent workers. Call about once a second.
+  absl::Status Tick();
+
+  Progress progress() const;
+  // Done or failed: there will be no more work.
+  bool finished() const { return state_ != ExperimentState::kRunning; }
+  ExperimentState state() const { return state_; }
+  const std::string& error() const { return error_; }  // why it failed
+
+ private:
+  struct OpenTrialInfo;  // what a shard of an open trial consists of
+
+  Experiment(ExperimentSetup setup, ExperimentRecord record, Store& store, const Clock& clock);
+
+  const ExperimentSetup setup_;
+  const ExperimentRecord record_;
+  Store& store_;
+  const Clock& clock_;
+  std::unique_ptr<Scheduler> scheduler_;
+  ExperimentState state_ = ExperimentState::kRunning;
+  std::string error_;
+};
+
+}  // namespace heterosis

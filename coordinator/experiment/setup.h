@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// All that decides an experiment, read by the caller: its config, its problems and what its models are. Stored when the
+// experiment starts; a resume with anything else is refused.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/dataset/problem.h"
+#include "coordinator/store/records.h"
+#include "heterosis/v1/experiment.pb.h"
+
+namespace heterosis {
+
+struct ExperimentSetup {
+  v1::Experiment config;  // checked by common/config
+  std::vector<Problem> search, validation, test;
+  std::map<std::string, std::string> model_digests;  // name -> ModelDigest
+  int num_layers = 0;                                // of every model
+};
+
+// The models that are merged: the sources of every phase, and the base too where a phase interpolates from it (slerp).
+// In the order of the config.
+std::vector<std::string> ParentNames(const v1::Experiment& config);
+
+}  // namespace heterosis

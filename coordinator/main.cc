@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program `coordinator`: its command line (DESIGN.md section 4, docs/cli.md).
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "common/base/logging.h"
+#include "coordinator/app.h"
+#include "coordinator/cli/best.h"
+#include "coordinator/cli/check.h"
+#include "coordinator/cli/export.h"
+#include "coordinator/cli/format.h"
+#include "coordinator/cli/show.h"
+
+namespace heterosis {
+namespace {
+
+enum ExitCode { kDone = 0, kRunFailed = 1, kBadUsage = 2 };
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kDone;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+      return kBadUsage;
+    default:
+      return kRunFailed;
+  }
+}
+
+// Errors go to standard error as they are: what to do is in their text.
+ExitCode Tell(const absl::Status& status) {
+  if (!status.ok()) std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  return ExitCodeOf(status);
+}
+
+ExitCode Print(const absl::StatusOr<std::string>& text) {
+  if (!text.ok()) return Tell(text.status());
+  std::fwrite(text->data(), 1, text->size(), stdout);
+  return std::fflush(stdout) == 0 ? kDone : kRunFailed;
+}
+
+// Everything that the command line can set.
+struct Arguments {
+  RunOptions run;
+  std::string log_format = "text";
+  bool verbose = false;
+  std::string check_config;
+  BestOptions best;
+  ShowOptions show;
+  ExportOptions export_options;
+};
+
+const std::map<std::string, Format> kTableOrJson = {{"table", Format::kTable}, {"json", Format::kJson}};
+const std::map<std::string, Format> kAllFormats = {
+    {"table", Format::kTable}, {"json", Format::kJson}, {"csv", Format::kCsv}};
+
+void AddRun(CLI::App& app, Arguments& arguments) {
+  RunOptions& run = arguments.run;
+  app.add_option("--config", run.config, "The experiment's YAML file")->type_name("FILE");
+  app.add_option("--db", run.database, "The trial database; default: NAME.db. An experiment in it is resumed")
+      ->type_name("FILE");
+  app.add_option("--listen", run.listen,
+                 "Where workers dial in; default 127.0.0.1:50551, or a free port with --local-workers")
+      ->type_name("ADDR:PORT");
+  app.add_flag("--insecure", run.insecure,
+               "Permit --listen beyond this machine, without TLS: anyone on that network may join");
+  app.add_option("--local-workers", run.local_workers, "Start and supervise this many CPU workers here")
+      ->check(CLI::Range(0, 256))
+      ->type_name("N");
+  app.add_option("--worker-program", run.worker_program, "The worker to start; default: `worker` beside this program")
+      ->type_name("FILE");
+  app.add_option("--log-format", arguments.log_format, "text or json, on standard error")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_flag("-v,--verbose", arguments.verbose, "Log details");
+}
+
+CLI::App* AddCheck(CLI::App& app, Arguments& arguments) {
+  CLI::App* check = app.add_subcommand("check", "Read and resolve a config and all it names; run nothing");
+  check->add_option("--config", arguments.check_config, "The experiment's YAML file")->required()->type_name("FILE");
+  return check;
+}
+
+CLI::App* AddBest(CLI::App& app, Arguments& arguments) {
+  CLI::App* best = app.add_subcommand("best", "Print the parents and the best genomes");
+  best->add_option("--db", arguments.best.database, "The trial database")->required()->type_name("FILE");
+  best->add_option("--top", arguments.best.top, "How many genomes")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  best->add_option("--format", arguments.best.format, "table, json or csv")
+      ->transform(CLI::CheckedTransformer(kAllFormats));
+  return best;
+}
+
+CLI::App* AddShow(CLI::App& app, Arguments& arguments) {
+  CLI::App* show = app.add_subcommand("show", "Print all about one trial");
+  show->add_option("--db", arguments.show.database, "The trial database")->required()->type_name("FILE");
+  show->add_option("--trial", arguments.show.trial, "Its id, as `best` prints it")->required()->type_name("ID");
+  show->add_option("--format", arguments.show.format, "table or json")
+      ->transform(CLI::CheckedTransformer(kTableOrJson));
+  return show;
+}
+
+CLI::App* AddExport(CLI::App& app, Arguments& arguments) {
+  ExportOptions& options = arguments.export_options;
+  CLI::App* command =
+      app.add_subcommand("export", "Write a trial's merge for other tools, or the study for optuna-dashboard");
+  command->add_option("--db", options.database, "The trial database")->required()->type_name("FILE");
+  command->add_option("--trial", options.trial, "Its id, as `best` prints it")->required()->type_name("ID");
+  command->add_option("--format", options.format, "mergekit: a mergekit YAML file; recipe: our canonical JSON")
+      ->required()
+      ->check(CLI::IsMember({"mergekit", "recipe"}));
+  command->add_option("--out", options.out, "The file to write")->required()->type_name("PATH");
+  return command;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Evolves merges of fine-tuned language models. Without a command: runs an experiment, or resumes it.",
+               "coordinator");
+  Arguments arguments;
+  AddRun(app, arguments);
+  CLI::App* check = AddCheck(app, arguments);
+  CLI::App* best = AddBest(app, arguments);
+  CLI::App* show = AddShow(app, arguments);
+  CLI::App* export_command = AddExport(app, arguments);
+  app.require_subcommand(0, 1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kBadUsage;
+  }
+  const bool json_log = arguments.log_format == "json";
+  InitLogging("coordinator", json_log ? LogFormat::kJson : LogFormat::kText, arguments.verbose);
+  if (*check) return Print(Check(arguments.check_config));
+  if (*best) return Print(Best(arguments.best));
+  if (*show) return Print(Show(arguments.show));
+  if (*export_command) return Tell(Export(arguments.export_options));
+  if (arguments.run.config.empty()) {
+    std::fprintf(stderr, "error: --config FILE is missing (coordinator --help lists the commands)\n");
+    return kBadUsage;
+  }
+  arguments.run.live_progress = !json_log && isatty(STDERR_FILENO) != 0;
+  return Tell(RunCoordinator(arguments.run));
+}
+
+}  // namespace
+}  // namespace heterosis
+
+int main(int argc, char** argv) {
+  return heterosis::Main(argc, argv);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements experiment_service.h.
+#include "coordinator/service/experiment_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/logging.h"
+#include "common/base/status.h"
+#include "proto/wire.h"
+
+namespace heterosis {
+namespace {
+
+constexpr double kWaitSecondsMax = 30;
+// How often a waiting call looks whether its caller has gone.
+constexpr std::chrono::milliseconds kGonePoll{500};
+constexpr size_t kSessionsMax = 100'000;
+
+std::string RandomPrefix() {
+  std::random_device device;
+  return absl::StrFormat("%08x", device());
+}
+
+}  // namespace
+
+ExperimentService::ExperimentService(Experiment& experiment, Task task, Clock::Duration lease)
+    : experiment_(experiment), task_(ToWire(task)), lease_(lease), session_prefix_(RandomPrefix()) {}
+
+absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1::RegisterResponse* response) {
+  if (request.protocol_version() != kProtocolVersion || request.recipe_version() != Recipe::kVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("the worker speaks protocol %d and recipe version %d, this coordinator %d and %d: install the "
+                        "same release on both",
+                        request.protocol_version(), request.recipe_version(), kProtocolVersion, Recipe::kVersion));
+  }
+  MutexLock lock(mutex_);
+  if (sessions_.size() >= kSessionsMax) return absl::ResourceExhaustedError("too many workers have registered");
+  const std::string session = absl::StrFormat("%s-%d", session_prefix_, sessions_.size() + 1);
+  RETURN_IF_ERROR(experiment_.RegisterWorker({session, request.worker(), request.device()}));
+  sessions_[session] = request.worker();
+  LogInfo(absl::StrFormat("worker %s (%s) has joined", request.worker(), request.device()));
+  response->set_session(session);
+  response->set_experiment(experiment_.name());
+  for (const ModelRecord& model : experiment_.models()) {
+    auto& identity = *response->add_models();
+    identity.set_name(model.name);
+    identity.set_digest(model.digest);
+  }
+  *response->mutable_task() = task_;
+  response->set_heartbeat_seconds(std::chrono::duration<double>(lease_).count() / 4);
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::CheckSession(const std::string& session) const {
+  if (sessions_.contains(session)) return absl::OkStatus();
+  return absl::NotFoundError("unknown session: register again");
+}
+
+absl::Status ExperimentService::CheckModels(const v1::LeaseRequest& request) const {
+  for (const ModelRecord& model : experiment_.models()) {
+    const auto found = std::find_if(request.models().begin(), request.models().end(),
+                                    [&](const v1::ModelIdentity& identity) { return identity.name() == model.name; });
+    if (found == request.models().end()) {
+      return absl::FailedPreconditionError(absl::StrFormat("the worker has no model \"%s\"", model.name));
+    }
+    if (found->digest() != model.digest) {
+      return absl::FailedPreconditionError(
+          absl::StrFormat("the worker's files of model \"%s\" differ from the coordinator's (digest %.12s against "
+                          "%.12s): copy the same folder to both",
+                          model.name, found->digest(), model.digest));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::TryLease(const std::string& session, v1::LeaseResponse* response) {
+  if (experiment_.finished()) {
+    response->set_finished(true);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const std::optional<ShardWork> work, experiment_.Lease(session));
+  if (work.has_value()) *response->mutable_work() = ToWire(*work);
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std::function<bool()>& gone,
+                                      v1::LeaseResponse* response) {
+  using SteadyClock = std::chrono::steady_clock;
+  const double wait = std::clamp(request.wait_seconds(), 0.0, kWaitSecondsMax);
+  const auto end =
+      SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(wait));
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(CheckSession(request.session()));
+  RETURN_IF_ERROR(CheckModels(request));
+  if (experiment_.IsBarred(request.session())) {
+    return absl::FailedPreconditionError(
+        "this worker has reported that it cannot do this experiment's work; see its log");
+  }
+  for (;;) {
+    if (!stopping_ && !gone()) {
+      const absl::Status leased = TryLease(request.session(), response);
+      if (!leased.ok()) return absl::UnavailableError(leased.message());
+    }
+    if (response->next_case() != v1::LeaseResponse::NEXT_NOT_SET) return absl::OkStatus();
+    if (stopping_ || gone() || SteadyClock::now() >= end) break;
+    changed_.wait_until(mutex_, std::min(end, SteadyClock::now() + kGonePoll));
+  }
+  response->set_retry(true);
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::Heartbeat(const v1::HeartbeatRequest& request, v1::HeartbeatResponse* response) {
+  std::vector<ShardKey> holding;
+  for (const v1::ShardKey& key : request.holding()) holding.push_back(FromWire(key));
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(CheckSession(request.session()));
+  for (const ShardKey& key : experiment_.Heartbeat(request.session(), holding))
+    *response->add_cancelled() = ToWire(key);
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::ReportResponse* response) {
+  // Parsed before the lock is taken; a report that makes no sense is the caller's error for good.
+  absl::StatusOr<ShardResult> result = absl::InvalidArgumentError("a report without an outcome");
+  absl::StatusOr<ShardFailure> failure = absl::InvalidArgumentError("a report without an outcome");
+  if (request.has_result()) {
+    ASSIGN_OR_RETURN(result, FromWire(request.result()));
+  } else {
+    ASSIGN_OR_RETURN(failure, FromWire(request.failure()));
+  }
+  MutexLock lock(mutex_);
+  RETURN_IF_ERROR(CheckSession(request.session()));
+  const absl::StatusOr<bool> accepted = result.ok() ? experiment_.Report(request.session(), *result)
+                                                    : experiment_.ReportFailure(request.session(), *failure);
+  if (!accepted.ok()) {
+    // The worker repeats a report that could not be written down, and drops one that is wrong.
+    LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", sessions_[request.session()],
+                               accepted.status().message()));
+    return absl::IsInvalidArgument(accepted.status()) ? accepted.status()
+                                                      : absl::UnavailableError(accepted.status().message());
+  }
+  response->set_accepted(*accepted);
+  changed_.notify_all();
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::Tick() {
+  MutexLock lock(mutex_);
+  const absl::Status status = experiment_.Tick();
+  changed_.notify_all();
+  return status;
+}
+
+void ExperimentService::StopLeasing() {
+  MutexLock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+Progress ExperimentService::progress() const {
+  MutexLock lock(mutex_);
+  return experiment_.progress();
+}
+
+bool ExperimentService::finished() const {
+  MutexLock lock(mutex_);
+  return experiment_.finished();
+}
+
+}  // namespace heterosis

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker protocol over a running experiment: sessions, long polls, and the one lock of the coordinator, which is
+// held around every use of the experiment.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/trial/task.h"
+#include "coordinator/experiment/experiment.h"
+#include "heterosis/v1/worker_service.pb.h"
+
+namespace heterosis {
+
+// Thread-safe. The handlers return gRPC's codes as absl::Status; worker_service.proto says what each means.
+class ExperimentService {
+ public:
+  // `experiment` must outlive this, and nothing else may use it meanwhile. A lease lasts `lease` without a heartbeat.
+  ExperimentService(Experiment& experiment, Task task, Clock::Duration lease);
+
+  absl::Status Register(const v1::RegisterRequest& request, v1::RegisterResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `gone` says whether the caller still listens: what it would never receive is not handed out.
+  absl::Status Lease(const v1::LeaseRequest& request, const std::function<bool()>& gone, v1::LeaseResponse* response)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Heartbeat(const v1::HeartbeatRequest& request, v1::HeartbeatResponse* response)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Report(const v1::ReportRequest& request, v1::ReportResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Expires leases; call a few times a second. An error says that nothing can be written now (a full disk); call again.
+  absl::Status Tick() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Hands out nothing from now on; waiting lease calls return.
+  void StopLeasing() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Progress progress() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool finished() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  absl::Status CheckSession(const std::string& session) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckModels(const v1::LeaseRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A shard, or the end, or neither for now.
+  absl::Status TryLease(const std::string& session, v1::LeaseResponse* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Experiment& experiment_;
+  const v1::TaskSpec task_;
+  const Clock::Duration lease_;
+  const std::string
+      session_prefix_;  // differs between starts: a session of an earlier coordinator is not taken for one of ours
+  mutable Mutex mutex_;
+  CondVar changed_;                                                      // work may have come up, or the end
+  std::map<std::string, std::string> sessions_ ABSL_GUARDED_BY(mutex_);  // session -> the worker's name
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace heterosis

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements records.h: one table of names per enum, and the name of a sample set.
+#include "coordinator/store/records.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/digest.h"
+
+namespace heterosis {
+namespace {
+
+template <typename T>
+struct Named {
+  T value;
+  std::string_view name;
+};
+
+constexpr std::array kStageKinds = {
+    Named<StageKind>{StageKind::kParents, "parents"}, Named<StageKind>{StageKind::kGeneration, "generation"},
+    Named<StageKind>{StageKind::kSelection, "selection"}, Named<StageKind>{StageKind::kFinal, "final"}};
+constexpr std::array kPurposes = {Named<Purpose>{Purpose::kParent, "parent"}, Named<Purpose>{Purpose::kSearch, "search"},
+                                  Named<Purpose>{Purpose::kBaseline, "baseline"},
+                                  Named<Purpose>{Purpose::kRescore, "rescore"}, Named<Purpose>{Purpose::kTest, "test"}};
+constexpr std::array kOrigins = {Named<Origin>{Origin::kParent, "parent"}, Named<Origin>{Origin::kSampled, "sampled"},
+                                 Named<Origin>{Origin::kInjected, "injected"}, Named<Origin>{Origin::kMean, "mean"}};
+constexpr std::array kExperimentStates = {Named<ExperimentState>{ExperimentState::kRunning, "running"},
+                                          Named<ExperimentState>{ExperimentState::kDone, "done"},
+                                          Named<ExperimentState>{ExperimentState::kFailed, "failed"}};
+
+template <typename T, size_t N>
+std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
+  for (const auto& entry : table) {
+    if (entry.value == value) return entry.name;
+  }
+  return "?";
+}
+
+template <typename T, size_t N>
+absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view what, std::string_view name) {
+  for (const auto& entry : table) {
+    if (entry.name == name) return entry.value;
+  }
+  return absl::DataLossError(absl::StrCat("unknown ", std::string(what), " \"", std::string(name), "\""));
+}
+
+}  // namespace
+
+std::string_view Name(StageKind kind) { return NameIn(kStageKinds, kind); }
+std::string_view Name(Purpose purpose) { return NameIn(kPurposes, purpose); }
+std::string_view Name(Origin origin) { return NameIn(kOrigins, origin); }
+std::string_view Name(ExperimentState state) { return NameIn(kExperimentStates, state); }
+
+absl::StatusOr<StageKind> StageKindFromName(std::string_view name) { return ValueIn(kStageKinds, "stage", name); }
+absl::StatusOr<Purpose> PurposeFromName(std::string_view name) { return ValueIn(kPurposes, "purpose", name); }
+absl::StatusOr<Origin> OriginFromName(std::string_view name) { return ValueIn(kOrigins, "origin", name); }
+absl::StatusOr<ExperimentState> ExperimentStateFromName(std::string_view name) {
+  return ValueIn(kExperimentStates, "state", name);
+}
+
+std::string SampleSetDigest(Split split, const std::vector<int>& samples) {
+  return Sha256(absl::StrCat(std::string(Name(split)), ":", absl::StrJoin(samples, ",")));
+}
+
+}  // namespace heterosis

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows that the experiment writes and gets back when it resumes: one struct per table of schema.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/genome/recipe.h"
+#include "common/trial/trial.h"
+
+namespace heterosis {
+
+// An experiment runs stage by stage; every trial of a stage is final before the next stage is committed.
+enum class StageKind {
+  kParents,     // the source models, on all of the search split
+  kGeneration,  // one generation of a phase
+  kSelection,   // the best few and the mean of a phase, on validation (or all of search)
+  kFinal,       // the parents on validation and test, the chosen model on test
+};
+
+// Why a trial is run.
+enum class Purpose { kParent, kSearch, kBaseline, kRescore, kTest };
+
+// Where a genome comes from.
+enum class Origin {
+  kParent,    // a source model as it is; has no genes
+  kSampled,   // drawn by the optimizer
+  kInjected,  // a known point of the space that joins the first generation: a parent, the uniform merge
+  kMean,      // the centre of the optimizer's distribution; in generation 0 it is the start, x0
+};
+
+enum class ExperimentState { kRunning, kDone, kFailed };
+
+std::string_view Name(StageKind kind);
+std::string_view Name(Purpose purpose);
+std::string_view Name(Origin origin);
+std::string_view Name(ExperimentState state);
+absl::StatusOr<StageKind> StageKindFromName(std::string_view name);
+absl::StatusOr<Purpose> PurposeFromName(std::string_view name);
+absl::StatusOr<Origin> OriginFromName(std::string_view name);
+absl::StatusOr<ExperimentState> ExperimentStateFromName(std::string_view name);
+
+struct ModelRecord {
+  std::string name;
+  std::string digest;
+  std::string role;  // base or source
+  bool operator==(const ModelRecord&) const = default;
+};
+
+struct PhaseRecord {
+  int phase = 0;  // its place in the config, from 0
+  std::string name;
+  int dimension = 0;
+  int population = 0;
+  int generations = 0;  // planned
+};
+
+// What an experiment is: written once when it starts, compared when it resumes.
+struct ExperimentRecord {
+  std::string name;
+  std::string config;  // canonical text (common/config)
+  uint64_t seed = 0;
+  std::vector<ModelRecord> models;
+  std::vector<PhaseRecord> phases;
+  // By split: search, validation, test; an absent split is empty.
+  std::vector<Problem> search, validation, test;
+};
+
+// Samples that trials are scored on, named by content.
+struct SampleSet {
+  Split split = Split::kSearch;
+  std::vector<int> samples;  // indexes in the split
+  std::string digest;        // SampleSetDigest(split, samples)
+};
+std::string SampleSetDigest(Split split, const std::vector<int>& samples);
+
+struct GenomeRecord {
+  int64_t genome = 0;             // id, from 1, in the order of creation
+  std::optional<int> phase;       // absent for parents
+  std::optional<int> generation;  // absent for parents; the mean at the end of a phase has the number of generations
+  int candidate = 0;              // place in its generation
+  Origin origin = Origin::kSampled;
+  std::string label;          // of parents and injected ones: the model's name, "uniform"
+  std::vector<double> genes;  // empty for parents
+  Recipe recipe;
+  std::string recipe_digest;
+  std::optional<double> fitness;  // the score of its search or baseline trial, once done
+  bool chosen = false;            // the winner of its phase
+};
+
+struct TrialRecord {
+  int64_t trial = 0;  // id, from 1, in the order of creation
+  int64_t genome = 0;
+  Purpose purpose = Purpose::kSearch;
+  SampleSet samples;
+  int shards = 0;
+  // Another trial of the same recipe on the same samples, whose outcome this one shares without being evaluated.
+  std::optional<int64_t> same_as;
+  TrialState state = TrialState::kPending;
+  std::optional<int> correct;   // once done
+  std::optional<double> score;  // correct / number of samples
+  std::string failure;          // why it failed
+};
+
+struct StageRecord {
+  int stage = 0;  // from 0, in the order of running
+  StageKind kind = StageKind::kParents;
+  std::optional<int> phase;
+  std::optional<int> generation;
+};
+
+// W1: everything that begins with a stage, and what the stage before leaves behind; one transaction.
+struct StageCommit {
+  StageRecord stage;
+  std::vector<GenomeRecord> genomes;  // new ones
+  std::vector<TrialRecord> trials;    // pending, or sharing another's outcome
+  std::string snapshot;               // the optimizer's state, of a generation
+  std::optional<double> sigma;        // its step size, for people
+  std::optional<int64_t> chosen;      // the genome that won the phase which the stage before ended
+};
+
+// W2: a finished shard. When it is the trial's last one, the trial and those that share its outcome are done.
+struct ShardCommit {
+  ShardResult result;
+  std::string worker;
+};
+
+struct FailureCommit {
+  ShardFailure failure;
+  std::string worker;
+  bool trial_failed = false;  // it was one too many: the trial has failed, and so have those that share its outcome
+};
+
+struct WorkerRecord {
+  std::string session;
+  std::string name;
+  std::string device;
+};
+
+// A trial that was open when the coordinator stopped.
+struct UnfinishedTrial {
+  int64_t trial = 0;
+  std::vector<int> open_shards;
+  int failures = 0;  // crash and numeric ones recorded
+  std::set<std::string> numeric_workers;
+};
+
+}  // namespace heterosis

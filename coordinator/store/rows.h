@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of SELECTs as structs, for the store and for its readers: each query text stands beside the function that reads
+// its columns.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/store/records.h"
+#include "coordinator/store/sqlite.h"
+
+namespace heterosis {
+
+// Follow with a WHERE clause. Columns: those of GenomeFromRow.
+inline constexpr char kSelectGenomes[] =
+    "SELECT genome, phase, generation, candidate, origin, label, genes, recipe, recipe_digest, fitness, chosen "
+    "FROM genomes ";
+absl::StatusOr<GenomeRecord> GenomeFromRow(const Statement& row);
+
+inline constexpr char kSelectTrials[] =
+    "SELECT t.trial, t.genome, t.purpose, t.split, t.sample_set, s.samples, t.shards, t.same_as, t.state, t.correct, "
+    "t.score, t.failure FROM trials t JOIN sample_sets s ON s.sample_set = t.sample_set ";
+absl::StatusOr<TrialRecord> TrialFromRow(const Statement& row);
+
+absl::StatusOr<std::vector<ModelRecord>> ReadModels(Database& database);
+absl::StatusOr<std::vector<PhaseRecord>> ReadPhases(Database& database);
+
+std::string NumbersToText(const std::vector<double>& numbers);
+std::string NumbersToText(const std::vector<int>& numbers);
+absl::StatusOr<std::vector<double>> DoublesFromText(const std::string& text);
+absl::StatusOr<Recipe> RecipeFromText(const std::string& text);
+
+}  // namespace heterosis

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements store.h: opening, locking and the writes. The reads are in load.cc.
+#include "coordinator/store/store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "common/base/json.h"
+#include "common/base/status.h"
+#include "coordinator/store/rows.h"
+#include "coordinator/store/schema.h"
+
+namespace heterosis {
+
+// The coordinator's claim to a database: a file beside it under flock, which the kernel frees however we end. SQLite's
+// own locks would not do: they would keep readers out, or not last between transactions.
+class Store::Lock {
+ public:
+  static absl::StatusOr<std::unique_ptr<Lock>> Take(const std::string& database_path) {
+    const std::string path = database_path + ".lock";
+    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) return absl::PermissionDeniedError(absl::StrCat(path, ": ", std::strerror(errno)));
+    std::unique_ptr<Lock> lock(new Lock(file));
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          database_path, ": another coordinator is running on this database; stop it first, or choose another --db"));
+    }
+    return lock;
+  }
+  ~Lock() { close(file_); }
+
+ private:
+  explicit Lock(int file) : file_(file) {}
+  int file_;
+};
+
+namespace {
+
+// Creates the file with the right mode, which SQLite would not, and returns its path without symbolic links, so that
+// the lock's name is the same whatever path led here.
+absl::StatusOr<std::string> CreatePrivately(const std::string& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return absl::NotFoundError(absl::StrCat(path, ": cannot open the database: ", std::strerror(errno)));
+  close(file);
+  std::error_code error;
+  const std::filesystem::path canonical = std::filesystem::canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+absl::Status InsertProblems(Database& database, Split split, const std::vector<Problem>& problems) {
+  ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO problems VALUES (?, ?, ?, ?)"));
+  for (size_t i = 0; i < problems.size(); ++i) {
+    insert.Bind(Name(split)).Bind(static_cast<int64_t>(i)).Bind(problems[i].question).Bind(problems[i].answer);
+    RETURN_IF_ERROR(insert.Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InsertGenomes(Database& database, const std::vector<GenomeRecord>& genomes) {
+  ASSIGN_OR_RETURN(Statement insert,
+                   database.Prepare("INSERT INTO genomes (genome, phase, generation, candidate, origin, label, genes, "
+                                    "recipe, recipe_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (const GenomeRecord& genome : genomes) {
+    insert.Bind(genome.genome).Bind(genome.phase).Bind(genome.generation).Bind(genome.candidate);
+    insert.Bind(Name(genome.origin)).Bind(genome.label).Bind(NumbersToText(genome.genes));
+    insert.Bind(JsonText(RecipeToJson(genome.recipe))).Bind(genome.recipe_digest);
+    RETURN_IF_ERROR(insert.Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InsertShards(Database& database, const TrialRecord& trial) {
+  ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO shards (trial, shard, state) VALUES (?, ?, 'open')"));
+  for (int shard = 0; shard < trial.shards; ++shard) RETURN_IF_ERROR(insert.Bind(trial.trial).Bind(shard).Run());
+  return absl::OkStatus();
+}
+
+// The genomes of a settled trial, and of those that share its outcome, get it as their fitness.
+absl::Status SpreadFitness(Database& database, int64_t trial) {
+  ASSIGN_OR_RETURN(
+      Statement update,
+      database.Prepare("UPDATE genomes SET fitness = t.score FROM trials t WHERE t.genome = genomes.genome AND "
+                       "(t.trial = ?1 OR t.same_as = ?1) AND t.purpose IN ('search', 'baseline')"));
+  return update.Bind(trial).Run();
+}
+
+absl::Status InsertTrials(Database& database, const StageCommit& commit, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Statement insert_set, database.Prepare("INSERT OR IGNORE INTO sample_sets VALUES (?, ?, ?, ?)"));
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      database.Prepare("INSERT INTO trials (trial, stage, genome, purpose, split, sample_set, shards, same_as, state, "
+                       "total, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)"));
+  ASSIGN_OR_RETURN(Statement copy,
+                   database.Prepare("UPDATE trials SET state = s.state, correct = s.correct, score = s.score, "
+                                    "finished_ms = ? FROM trials s WHERE trials.trial = ? AND s.trial = "
+                                    "trials.same_as AND s.state = 'done'"));
+  for (const TrialRecord& trial : commit.trials) {
+    const int64_t total = static_cast<int64_t>(trial.samples.samples.size());
+    insert_set.Bind(trial.samples.digest).Bind(Name(trial.samples.split)).Bind(total);
+    RETURN_IF_ERROR(insert_set.Bind(NumbersToText(trial.samples.samples)).Run());
+    insert.Bind(trial.trial).Bind(commit.stage.stage).Bind(trial.genome).Bind(Name(trial.purpose));
+    insert.Bind(Name(trial.samples.split)).Bind(trial.samples.digest).Bind(trial.shards).Bind(trial.same_as);
+    RETURN_IF_ERROR(insert.Bind(total).Bind(now_ms).Run());
+    if (trial.same_as.has_value()) {
+      RETURN_IF_ERROR(copy.Bind(now_ms).Bind(trial.trial).Run());
+      RETURN_IF_ERROR(SpreadFitness(database, trial.trial));
+    } else {
+      RETURN_IF_ERROR(InsertShards(database, trial));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Only the newest two snapshots are kept, this one included (DESIGN.md section 6).
+absl::Status InsertGeneration(Database& database, const StageCommit& commit) {
+  ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO generations (phase, generation, stage, sample_set, "
+                                                      "sigma, snapshot) VALUES (?, ?, ?, ?, ?, ?)"));
+  insert.Bind(commit.stage.phase).Bind(commit.stage.generation).Bind(commit.stage.stage);
+  insert.Bind(commit.trials.front().samples.digest).Bind(commit.sigma).BindBlob(commit.snapshot);
+  RETURN_IF_ERROR(insert.Run());
+  return database.Execute(
+      "UPDATE generations SET snapshot = NULL WHERE snapshot IS NOT NULL AND stage NOT IN "
+      "(SELECT stage FROM generations ORDER BY stage DESC LIMIT 2)");
+}
+
+absl::Status CloseStage(Database& database, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Statement close,
+                   database.Prepare("UPDATE stages SET state = 'done', finished_ms = ? WHERE state = 'open'"));
+  return close.Bind(now_ms).Run();
+}
+
+// Settles a trial whose outcome is known, with those that share it.
+absl::Status SettleFailed(Database& database, int64_t trial, std::string_view failure, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE trials SET state = 'failed', failure = ?, finished_ms = ? "
+                                                      "WHERE trial = ?3 OR same_as = ?3"));
+  return update.Bind(failure).Bind(now_ms).Bind(trial).Run();
+}
+
+// Moves a trial on after a shard: done with its totals when none is open, else running.
+absl::Status SettleDone(Database& database, int64_t trial, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Statement open, database.Prepare("SELECT count(*) FROM shards WHERE trial = ? AND state = 'open'"));
+  ASSIGN_OR_RETURN(const bool row, open.Bind(trial).Step());
+  if (row && open.Int(0) > 0) {
+    ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE trials SET state = 'running' WHERE trial = ?"));
+    return update.Bind(trial).Run();
+  }
+  ASSIGN_OR_RETURN(
+      Statement update,
+      database.Prepare("UPDATE trials SET state = 'done', correct = r.correct, score = 1.0 * r.correct / total, "
+                       "finished_ms = ?1 FROM (SELECT sum(correct) AS correct FROM results WHERE trial = ?2) r "
+                       "WHERE trial = ?2 OR same_as = ?2"));
+  RETURN_IF_ERROR(update.Bind(now_ms).Bind(trial).Run());
+  return SpreadFitness(database, trial);
+}
+
+absl::Status InsertResults(Database& database, const ShardResult& result) {
+  ASSIGN_OR_RETURN(Statement insert,
+                   database.Prepare("INSERT INTO results (trial, sample, shard, correct, number_ok, language_ok, "
+                                    "answer, text, prompt_tokens, new_tokens, finish) "
+                                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (const SampleResult& sample : result.samples) {
+    insert.Bind(result.key.trial).Bind(sample.sample).Bind(result.key.shard);
+    insert.Bind(sample.correct).Bind(sample.number_ok).Bind(sample.language_ok);
+    insert.Bind(sample.answer).Bind(sample.text).Bind(sample.prompt_tokens).Bind(sample.new_tokens);
+    RETURN_IF_ERROR(insert.Bind(Name(sample.finish)).Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MarkSeen(Database& database, std::string_view worker, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE workers SET last_seen_ms = ? WHERE worker = ?"));
+  return update.Bind(now_ms).Bind(worker).Run();
+}
+
+}  // namespace
+
+Store::Store(StoreOptions options, std::unique_ptr<Lock> lock, std::unique_ptr<Database> database)
+    : options_(std::move(options)), lock_(std::move(lock)), database_(std::move(database)) {}
+Store::~Store() = default;
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
+  ASSIGN_OR_RETURN(const std::string path, CreatePrivately(options.path));
+  ASSIGN_OR_RETURN(std::unique_ptr<Lock> lock, Lock::Take(path));
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, Database::Mode::kReadWriteCreate));
+  RETURN_IF_ERROR(CheckOurs(*database, Migrations()));  // before anything of a stranger's file is changed
+  RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+  RETURN_IF_ERROR(Migrate(*database, Migrations()));
+  ASSIGN_OR_RETURN(Statement check, database->Prepare("PRAGMA quick_check(1)"));
+  ASSIGN_OR_RETURN(const bool row, check.Step());
+  if (row && check.Text(0) != "ok") {
+    return absl::DataLossError(absl::StrCat(path, ": damaged (", check.Text(0),
+                                            "); restore a backup, or salvage it with sqlite3's .recover"));
+  }
+  return std::unique_ptr<Store>(new Store(std::move(options), std::move(lock), std::move(database)));
+}
+
+absl::Status Store::Commit(Transaction& transaction, std::string_view what) {
+  if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(absl::StrCat("before ", std::string(what))));
+  RETURN_IF_ERROR(transaction.Commit());
+  if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(absl::StrCat("after ", std::string(what))));
+  return absl::OkStatus();
+}
+
+absl::Status Store::CreateExperiment(const ExperimentRecord& experiment, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO experiment (id, name, config, seed, state, "
+                                                        "created_ms) VALUES (1, ?, ?, ?, 'running', ?)"));
+  insert.Bind(experiment.name).Bind(experiment.config).Bind(absl::StrCat(experiment.seed)).Bind(now_ms);
+  RETURN_IF_ERROR(insert.Run());
+  ASSIGN_OR_RETURN(Statement model, database_->Prepare("INSERT INTO models (name, digest, role) VALUES (?, ?, ?)"));
+  for (const ModelRecord& record : experiment.models) {
+    RETURN_IF_ERROR(model.Bind(record.name).Bind(record.digest).Bind(record.role).Run());
+  }
+  ASSIGN_OR_RETURN(Statement phase, database_->Prepare("INSERT INTO phases VALUES (?, ?, ?, ?, ?)"));
+  for (const PhaseRecord& record : experiment.phases) {
+    phase.Bind(record.phase).Bind(record.name).Bind(record.dimension).Bind(record.population).Bind(record.generations);
+    RETURN_IF_ERROR(phase.Run());
+  }
+  RETURN_IF_ERROR(InsertProblems(*database_, Split::kSearch, experiment.search));
+  RETURN_IF_ERROR(InsertProblems(*database_, Split::kValidation, experiment.validation));
+  RETURN_IF_ERROR(InsertProblems(*database_, Split::kTest, experiment.test));
+  return Commit(transaction, "experiment");
+}
+
+absl::StatusOr<int> Store::BeginEpoch(int64_t now_ms) {
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  RETURN_IF_ERROR(database_->Execute("UPDATE experiment SET epoch = epoch + 1"));
+  ASSIGN_OR_RETURN(const int64_t epoch, database_->Number("SELECT epoch FROM experiment"));
+  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO starts VALUES (?, ?)"));
+  RETURN_IF_ERROR(insert.Bind(epoch).Bind(now_ms).Run());
+  RETURN_IF_ERROR(Commit(transaction, "epoch"));
+  return static_cast<int>(epoch);
+}
+
+absl::Status Store::CommitStage(const StageCommit& commit, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  if (commit.chosen.has_value()) {
+    ASSIGN_OR_RETURN(Statement mark, database_->Prepare("UPDATE genomes SET chosen = 1 WHERE genome = ?"));
+    RETURN_IF_ERROR(mark.Bind(*commit.chosen).Run());
+  }
+  RETURN_IF_ERROR(CloseStage(*database_, now_ms));
+  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO stages (stage, kind, phase, generation, state, "
+                                                        "created_ms) VALUES (?, ?, ?, ?, 'open', ?)"));
+  insert.Bind(commit.stage.stage).Bind(Name(commit.stage.kind)).Bind(commit.stage.phase);
+  RETURN_IF_ERROR(insert.Bind(commit.stage.generation).Bind(now_ms).Run());
+  RETURN_IF_ERROR(InsertGenomes(*database_, commit.genomes));
+  RETURN_IF_ERROR(InsertTrials(*database_, commit, now_ms));
+  if (commit.stage.kind == StageKind::kGeneration) RETURN_IF_ERROR(InsertGeneration(*database_, commit));
+  return Commit(transaction, "stage");
+}
+
+absl::Status Store::CommitShard(const ShardCommit& commit, int64_t now_ms) {
+  const ShardResult& result = commit.result;
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(Statement update,
+                   database_->Prepare("UPDATE shards SET state = 'done', attempt = ?, worker = ?, merge_seconds = ?, "
+                                      "decode_seconds = ?, finished_ms = ? "
+                                      "WHERE trial = ? AND shard = ? AND state = 'open' RETURNING shard"));
+  update.Bind(result.key.attempt).Bind(commit.worker).Bind(result.merge_seconds).Bind(result.decode_seconds);
+  ASSIGN_OR_RETURN(const bool was_open, update.Bind(now_ms).Bind(result.key.trial).Bind(result.key.shard).Step());
+  update.Reset();
+  if (!was_open) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("shard ", result.key.shard, " of trial ", result.key.trial, " is not open"));
+  }
+  RETURN_IF_ERROR(InsertResults(*database_, result));
+  RETURN_IF_ERROR(SettleDone(*database_, result.key.trial, now_ms));
+  RETURN_IF_ERROR(MarkSeen(*database_, commit.worker, now_ms));
+  return Commit(transaction, "shard");
+}
+
+absl::Status Store::CommitFailure(const FailureCommit& commit, int64_t now_ms) {
+  const ShardFailure& failure = commit.failure;
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO failures (trial, shard, attempt, worker, class, "
+                                                        "message, time_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  insert.Bind(failure.key.trial).Bind(failure.key.shard).Bind(failure.key.attempt).Bind(commit.worker);
+  RETURN_IF_ERROR(insert.Bind(Name(failure.failure)).Bind(failure.message).Bind(now_ms).Run());
+  if (commit.trial_failed) {
+    const std::string why = absl::StrCat(std::string(Name(failure.failure)), ": ", failure.message);
+    RETURN_IF_ERROR(SettleFailed(*database_, failure.key.trial, why, now_ms));
+  }
+  return Commit(transaction, "failure");
+}
+
+absl::Status Store::CommitWorker(const WorkerRecord& worker, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO workers VALUES (?1, ?2, ?3, ?4, ?4) "
+                                                        "ON CONFLICT (worker) DO UPDATE SET name = ?2, device = ?3, "
+                                                        "last_seen_ms = ?4"));
+  RETURN_IF_ERROR(insert.Bind(worker.session).Bind(worker.name).Bind(worker.device).Bind(now_ms).Run());
+  return Commit(transaction, "worker");
+}
+
+absl::Status Store::Finish(const FinishCommit& commit, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  RETURN_IF_ERROR(CloseStage(*database_, now_ms));
+  ASSIGN_OR_RETURN(Statement update,
+                   database_->Prepare("UPDATE experiment SET state = ?, error = ?, finished_ms = ?"));
+  RETURN_IF_ERROR(update.Bind(Name(commit.state)).Bind(commit.error).Bind(now_ms).Run());
+  return Commit(transaction, "finish");
+}
+
+}  // namespace heterosis

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trial database (SQLite, WAL, synchronous=FULL): every durable byte of a coordinator. One writer; readers such as
+// `coordinator best` and sqlite3 may look at any time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/store/records.h"
+#include "coordinator/store/sqlite.h"
+
+namespace heterosis {
+
+struct StoreOptions {
+  std::string path;
+  // Called right before and right after each COMMIT ("before stage", "after shard", ...); an error ends the call there,
+  // with nothing or everything written. For tests of crashes.
+  std::function<absl::Status(std::string_view point)> commit_hook;
+};
+
+// Thread-compatible. Every write is one transaction and on disk when the call returns OK; after an error nothing was
+// written, unless SQLite says otherwise in the message. Times are milliseconds since 1970 (Clock::Wall).
+class Store {
+ public:
+  // Opens or creates the database (mode 0600) and locks it (PATH.lock) against a second coordinator. Refuses: a file
+  // that is no database of ours, a newer schema, a database in use. An older schema is migrated.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(StoreOptions options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // False for a database that was just created.
+  absl::StatusOr<bool> HasExperiment();
+  absl::Status CreateExperiment(const ExperimentRecord& experiment, int64_t now_ms);
+  absl::StatusOr<ExperimentRecord> LoadExperiment();
+  // Counts a start of the coordinator and returns its number, from 1.
+  absl::StatusOr<int> BeginEpoch(int64_t now_ms);
+
+  absl::Status CommitStage(const StageCommit& commit, int64_t now_ms);  // W1, W3
+  absl::Status CommitShard(const ShardCommit& commit, int64_t now_ms);  // W2
+  absl::Status CommitFailure(const FailureCommit& commit, int64_t now_ms);
+  absl::Status CommitWorker(const WorkerRecord& worker, int64_t now_ms);
+  absl::Status Finish(ExperimentState state, std::string_view error, int64_t now_ms);
+
+  absl::StatusOr<ExperimentState> State();
+  absl::StatusOr<std::string> Error();                         // why the experiment failed, or ""
+  absl::StatusOr<std::optional<StageRecord>> LastStage();      // the open one, or the last before the end
+  absl::StatusOr<std::vector<TrialRecord>> Trials(int stage);  // in the order of their ids
+  absl::StatusOr<std::vector<GenomeRecord>> Genomes(std::optional<int> phase);  // of a phase; nullopt: the parents
+  absl::StatusOr<GenomeRecord> Genome(int64_t genome);
+  absl::StatusOr<std::vector<UnfinishedTrial>> UnfinishedTrials();
+  absl::StatusOr<std::string> Snapshot(int phase, int generation);  // NOT_FOUND when it is gone; checked by digest
+  // A done trial of this recipe on these samples, if there is one.
+  absl::StatusOr<std::optional<int64_t>> FindDone(std::string_view recipe_digest, std::string_view samples_digest);
+  absl::StatusOr<int64_t> LastTrialId();   // 0 when there is none
+  absl::StatusOr<int64_t> LastGenomeId();  // 0 when there is none
+
+ private:
+  class Lock;
+  Store(StoreOptions options, std::unique_ptr<Lock> lock, std::unique_ptr<Database> database);
+  absl::Status Commit(Transaction& transaction, std::string_view what);
+
+  const StoreOptions options_;
+  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace heterosis

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the coordinator, of a worker, or of both, 20 times at random moments of real runs: started again, each run ends with
+the same database as an undisturbed one (DESIGN.md section 8, invariant 2). Usage: kill_nine.py BIN_FOLDER [KILLS [SEED]]"""
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import run  # noqa: E402
+
+WORKERS = 2
+
+
+def children(pid: int) -> list[int]:
+    output = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(word) for word in output.split()]
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it had just ended by itself
+
+
+def kill_something(process: subprocess.Popen, dice: random.Random) -> str:
+    victim = dice.choice(["coordinator", "worker", "both"])
+    workers = children(process.pid)
+    if victim != "coordinator" and workers:
+        kill(dice.choice(workers))
+    if victim != "worker":
+        kill(process.pid)
+        process.wait()
+    return victim
+
+
+def disturbed_run(bin_folder: str, config: pathlib.Path, db: pathlib.Path, dice: random.Random, kills_wanted: int, span_s: float) -> int:
+    """Runs to the end through up to `kills_wanted` kills; returns how many there were."""
+    kills = 0
+    for _ in range(10 * (kills_wanted + 1)):
+        process = run.start_coordinator(bin_folder, config, db, WORKERS)
+        end = time.monotonic() + 300
+        while process.poll() is None and time.monotonic() < end:
+            if kills < kills_wanted:
+                time.sleep(dice.uniform(0.05, span_s))
+                if process.poll() is None:
+                    print(f"  killed: {kill_something(process, dice)}", flush=True)
+                    kills += 1
+            else:
+                time.sleep(0.05)
+        output = process.stdout.read()
+        if process.returncode == 0:
+            return kills
+        assert process.returncode == -signal.SIGKILL, f"exit status {process.returncode}:\n{output}"
+    raise AssertionError("the run never came to its end")
+
+
+def main() -> None:
+    bin_folder = sys.argv[1]
+    kills_wanted = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}", flush=True)
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        config = run.write_config(folder)
+        started = time.monotonic()
+        run.run_to_end(bin_folder, config, folder / "undisturbed.db", WORKERS)
+        undisturbed_s = time.monotonic() - started
+        expected = run.contents(folder / "undisturbed.db")
+        kills, runs = 0, 0
+        while kills < kills_wanted:
+            db = folder / f"disturbed{runs}.db"
+            kills += disturbed_run(bin_folder, config, db, dice, min(5, kills_wanted - kills), undisturbed_s / 2)
+            run.assert_same(expected, run.contents(db), f"run {runs} (seed {seed})")
+            runs += 1
+        print(f"{kills} kills in {runs} runs (an undisturbed one takes {undisturbed_s:.1f} s): every database is the same")
+
+
+if __name__ == "__main__":
+    main()

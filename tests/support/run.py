@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the real programs for the integration and fault tests: a small experiment on the demo's models, and what it left behind."""
+import json
+import os
+import pathlib
+import re
+import sqlite3
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEMO = ROOT / "deploy" / "demo"
+
+# A search small enough for CI; everything else is the demo's.
+CONFIG = """
+name: fault-test
+seed: 7
+base: base
+models:
+  - {{name: base, path: {demo}/models/base}}
+  - {{name: ja, path: {demo}/models/ja}}
+  - {{name: math, path: {demo}/models/math}}
+data:
+  search: {{path: {demo}/data/search.jsonl, rows: ":40"}}
+  validation: {{path: {demo}/data/validation.jsonl, rows: ":40"}}
+  test: {{path: {demo}/data/test.jsonl, rows: ":40"}}
+task:
+  prompt: {{text: "{prompt}"}}
+  decoding: {{max_new_tokens: 40, repetition_window: 24}}
+  language: {{expect: ja}}
+phases:
+  - name: ps
+    merge: {{method: task_arithmetic, granularity: layer, weight: [0, 2], out_dtype: float32}}
+    optimizer: {{population: 6}}
+    budget: {{generations: {generations}}}
+    samples: {{per_generation: 30}}
+    selection: {{top: 3}}
+evaluation: {{dtype: float32, batch_size: 16, shard_size: 10}}
+scheduling: {{lease_seconds: 5}}
+"""
+
+
+def demo_prompt() -> str:
+    """The prompt template of the demo's config, as YAML writes it between double quotes."""
+    return re.search(r'text:\s*"((?:[^"\\]|\\.)*)"', (DEMO / "ps.yaml").read_text()).group(1)
+
+
+def write_config(folder: pathlib.Path, generations: int = 4, name: str = "config.yaml") -> pathlib.Path:
+    path = folder / name
+    path.write_text(CONFIG.format(demo=DEMO, prompt=demo_prompt(), generations=generations))
+    return path
+
+
+def environment() -> dict:
+    return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def start_coordinator(bin_folder: str, config: pathlib.Path, db: pathlib.Path, workers: int) -> subprocess.Popen:
+    command = [f"{bin_folder}/coordinator", "--config", str(config), "--db", str(db), "--local-workers", str(workers)]
+    return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def run_to_end(bin_folder: str, config: pathlib.Path, db: pathlib.Path, workers: int, timeout_s: float = 300) -> str:
+    process = start_coordinator(bin_folder, config, db, workers)
+    output, _ = process.communicate(timeout=timeout_s)
+    assert process.returncode == 0, f"coordinator exited with {process.returncode}:\n{output}"
+    return output
+
+
+def best(bin_folder: str, db: pathlib.Path, top: int = 1000) -> dict:
+    command = [f"{bin_folder}/coordinator", "best", "--db", str(db), "--top", str(top), "--format", "json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def contents(db: pathlib.Path) -> dict:
+    """All that a search has found out, without times, attempts and worker names: equal for equal searches."""
+    queries = {
+        "experiment": "SELECT name, config, seed, state, error FROM experiment",
+        "stages": "SELECT stage, kind, phase, generation, state FROM stages ORDER BY stage",
+        "generations": "SELECT phase, generation, sample_set, sigma, snapshot FROM generations ORDER BY phase, generation",
+        "genomes": "SELECT * FROM genomes ORDER BY genome",
+        "trials": "SELECT trial, stage, genome, purpose, split, sample_set, shards, same_as, state, correct, total, score, failure"
+                  " FROM trials ORDER BY trial",
+        "shards": "SELECT trial, shard, state FROM shards ORDER BY trial, shard",
+        "results": "SELECT * FROM results ORDER BY trial, sample",
+    }
+    connection = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
+    try:
+        return {name: connection.execute(query).fetchall() for name, query in queries.items()}
+    finally:
+        connection.close()
+
+
+def assert_same(expected: dict, actual: dict, what: str) -> None:
+    for table, rows in expected.items():
+        if rows == actual[table]:
+            continue
+        assert len(rows) == len(actual[table]), f"{what}: table {table} has {len(actual[table])} rows instead of {len(rows)}"
+        wanted, got = next(pair for pair in zip(rows, actual[table]) if pair[0] != pair[1])
+        raise AssertionError(f"{what}: table {table} differs:\n  expected {wanted}\n  got      {got}")

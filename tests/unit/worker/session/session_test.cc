@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests of worker/session against a scripted coordinator and a runner without models.
+#include "worker/session/session.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <thread>
+
+#include "common/base/file.h"
+#include "common/genome/model_digest.h"
+#include "tests/support/shared.h"
+
+namespace heterosis {
+namespace {
+
+using std::chrono::milliseconds;
+
+ShardWork Work(int64_t trial) {
+  ShardWork work;
+  work.key = {trial, 0, 1};
+  return work;
+}
+
+// Answers lease calls from a list, then "finished"; records what is reported.
+class ScriptedCoordinator : public CoordinatorClient {
+ public:
+  absl::StatusOr<Registration> Register(const std::string&, const std::string&) override {
+    ++registrations;
+    if (!register_error.ok()) return register_error;
+    Registration registration;
+    registration.session = "session-" + std::to_string(registrations);
+    registration.models = models;
+    registration.task = task;
+    registration.heartbeat_interval = milliseconds(1);
+    return registration;
+  }
+  absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& has,
+                                    milliseconds) override {
+    last_session = session;
+    leased_with = has;
+    if (leases.empty()) return LeaseAnswer(Finished{});
+    auto answer = std::move(leases.front());
+    leases.pop_front();
+    return answer;
+  }
+  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const std::string&, const std::vector<ShardKey>& holding) override {
+    ++heartbeats;
+    return cancel_all ? holding : std::vector<ShardKey>();
+  }
+  absl::StatusOr<bool> Report(const std::string& session, const ShardResult& result) override {
+    last_session = session;
+    if (!report_errors.empty()) {
+      const absl::Status error = report_errors.front();
+      report_errors.pop_front();
+      return error;
+    }
+    results.push_back(result.key);
+    return true;
+  }
+  absl::StatusOr<bool> Report(const std::string&, const ShardFailure& failure) override {
+    failures.push_back(failure);
+    return true;
+  }
+
+  absl::Status register_error;
+  std::vector<ModelIdentity> models;
+  Task task{.prompt_template = "{input}"};
+  std::deque<absl::StatusOr<LeaseAnswer>> leases;
+  std::deque<absl::Status> report_errors;
+  bool cancel_all = false;
+
+  std::atomic<int> registrations = 0;
+  std::atomic<int> heartbeats = 0;
+  std::string last_session;
+  std::vector<ModelIdentity> leased_with;
+  std::vector<ShardKey> results;
+  std::vector<ShardFailure> failures;
+};
+
+class ScriptedRunner : public TrialRunner {
+ public:
+  absl::Status Prepare(const Task&) override {
+    ++prepared;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) override {
+    return run(work, cancelled);
+  }
+
+  int prepared = 0;
+  std::function<absl::StatusOr<ShardResult>(const ShardWork&, const std::atomic<bool>&)> run =
+      [](const ShardWork& work, const std::atomic<bool>&) { return ShardResult{.key = work.key, .samples = {}}; };
+};
+
+// Runs until cancelled, as a long decode does.
+absl::StatusOr<ShardResult> RunUntilCancelled(const ShardWork&, const std::atomic<bool>& cancelled) {
+  while (!cancelled) std::this_thread::yield();
+  return absl::CancelledError("cancelled");
+}
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest() {
+    options_.worker_name = "w";
+    options_.retry_first = milliseconds(1);
+    options_.retry_last = milliseconds(2);
+    options_.unreachable_max = milliseconds(200);
+  }
+  absl::Status Run() { return RunSession(options_, coordinator_, runner_, stop_); }
+
+  SessionOptions options_;
+  ScriptedCoordinator coordinator_;
+  ScriptedRunner runner_;
+  std::atomic<bool> stop_ = false;
+};
+
+TEST_F(SessionTest, RunsEveryShardAndEndsWhenTheExperimentDoes) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(AskAgain{}), LeaseAnswer(Work(2))};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.results, (std::vector<ShardKey>{{1, 0, 1}, {2, 0, 1}}));
+  EXPECT_EQ(runner_.prepared, 1);
+}
+
+TEST_F(SessionTest, AReportIsRepeatedUntilItIsAcknowledged) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  coordinator_.report_errors = {absl::UnavailableError("down"), absl::DeadlineExceededError("slow")};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.results.size(), 1u);
+}
+
+TEST_F(SessionTest, ARestartedCoordinatorGetsTheResultUnderTheNewSession) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  coordinator_.report_errors = {absl::UnavailableError("down"), absl::NotFoundError("unknown session")};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.results.size(), 1u);
+  EXPECT_EQ(coordinator_.registrations, 2);
+  EXPECT_EQ(coordinator_.last_session, "session-2");
+  EXPECT_EQ(runner_.prepared, 1) << "the same task needs no second preparation";
+}
+
+TEST_F(SessionTest, AnUnknownSessionAtLeaseRegistersAgain) {
+  coordinator_.leases = {absl::NotFoundError("unknown session"), LeaseAnswer(Work(3))};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.registrations, 2);
+  EXPECT_EQ(coordinator_.results.size(), 1u);
+}
+
+TEST_F(SessionTest, AFailedShardIsReportedWithItsClass) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2))};
+  runner_.run = [](const ShardWork& work, const std::atomic<bool>&) -> absl::StatusOr<ShardResult> {
+    if (work.key.trial == 1) return absl::DataLossError("NaN in the logits");
+    return absl::InternalError("broken");
+  };
+  ASSERT_TRUE(Run().ok());
+  ASSERT_EQ(coordinator_.failures.size(), 2u);
+  EXPECT_EQ(coordinator_.failures[0].failure, FailureClass::kNumeric);
+  EXPECT_EQ(coordinator_.failures[0].message, "NaN in the logits");
+  EXPECT_EQ(coordinator_.failures[1].failure, FailureClass::kCrash);
+}
+
+TEST_F(SessionTest, ALongShardIsKeptAliveByHeartbeats) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  runner_.run = [&](const ShardWork& work, const std::atomic<bool>&) -> absl::StatusOr<ShardResult> {
+    while (coordinator_.heartbeats < 2) std::this_thread::yield();
+    return ShardResult{.key = work.key, .samples = {}};
+  };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.results.size(), 1u);
+}
+
+TEST_F(SessionTest, AShardThatWasTakenAwayIsDroppedSilently) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  coordinator_.cancel_all = true;
+  runner_.run = RunUntilCancelled;
+  ASSERT_TRUE(Run().ok());
+  EXPECT_TRUE(coordinator_.results.empty());
+  EXPECT_TRUE(coordinator_.failures.empty());
+}
+
+TEST_F(SessionTest, StoppingGivesTheShardBackUncounted) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  runner_.run = [&](const ShardWork& work, const std::atomic<bool>& cancelled) {
+    stop_ = true;
+    return RunUntilCancelled(work, cancelled);
+  };
+  ASSERT_TRUE(Run().ok());
+  ASSERT_EQ(coordinator_.failures.size(), 1u);
+  EXPECT_EQ(coordinator_.failures[0].failure, FailureClass::kInfra);
+}
+
+TEST_F(SessionTest, ARefusedWorkerSaysWhy) {
+  coordinator_.register_error = absl::FailedPreconditionError("protocol version 1, but this coordinator speaks 2");
+  EXPECT_EQ(Run(), coordinator_.register_error);
+}
+
+TEST_F(SessionTest, AnUnreachableCoordinatorIsGivenUpAfterItsTime) {
+  coordinator_.register_error = absl::UnavailableError("connection refused");
+  EXPECT_EQ(Run().code(), absl::StatusCode::kUnavailable);
+  EXPECT_GT(coordinator_.registrations, 2);
+}
+
+TEST_F(SessionTest, AModelThatTheWorkerLacksIsNamed) {
+  coordinator_.models = {{"math", "00"}};
+  const absl::Status status = Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(status.message().find("--model math=FOLDER"), std::string::npos) << status;
+}
+
+TEST_F(SessionTest, TheWorkerTellsTheDigestOfItsOwnFiles) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", "{}").ok());
+  options_.models = {{"math", folder.path()}};
+  coordinator_.models = {{"math", "of another file"}};
+  ASSERT_TRUE(Run().ok());
+  ASSERT_EQ(coordinator_.leased_with.size(), 1u);
+  EXPECT_EQ(coordinator_.leased_with[0].digest, ModelDigest(folder.path()).value());
+}
+
+}  // namespace
+}  // namespace heterosis

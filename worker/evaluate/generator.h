@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts in, texts out: prompts are encoded, decoded in batches by the model, and cut at stop strings.
+#pragma once
+
+#include <atomic>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/trial/task.h"
+#include "common/trial/trial.h"
+#include "worker/model/model.h"
+#include "worker/text/tokenizer.h"
+
+namespace heterosis {
+
+struct Generated {
+  std::string text;             // without the stop string, special tokens left out
+  std::vector<int32_t> tokens;  // as the model wrote them, the end token included
+  int prompt_tokens = 0;
+  FinishReason finish = FinishReason::kEos;
+};
+
+// One result per prompt, in order. `prompts` are complete texts (templates filled in). Errors: CANCELLED, DATA_LOSS (NaN or
+// Inf), RESOURCE_EXHAUSTED (memory), INVALID_ARGUMENT (an empty or too long prompt, named by its index).
+absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& tokenizer, std::span<const std::string> prompts,
+                                                const Task& task, const std::atomic<bool>& cancelled);
+
+}  // namespace heterosis

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -114,7 +115,9 @@ std::string CanonicalConfig(const v1::Experiment& config) {
   options.preserve_proto_field_names = true;
   std::string text;
   // It fails only for messages with Any, which the schema has not.
-  google::protobuf::util::MessageToJsonString(config, &text, options).IgnoreError();
+  const auto status = google::protobuf::util::MessageToJsonString(config, &text, options);
+  assert(status.ok());
+  (void)status;
   return text;
 }
 

@@ -35,6 +35,7 @@ std::vector<std::string> ParseConfig(std::string_view text, const std::string& p
   } catch (const std::exception& error) {  // yaml-cpp's
     return {absl::StrCat(path, ": cannot be read as YAML: ", error.what())};
   }
+  if (!root->IsMap()) return issues.Lines();
   CheckConfig(config, issues);
   ResolveConfig(config);
   return issues.Lines();

@@ -35,7 +35,7 @@ size_t Edits(std::string_view a, std::string_view b) {
 std::string Closest(std::string_view wrong, const std::vector<std::string>& known) {
   if (wrong.size() > kLengthMax) return "";
   std::string best;
-  size_t best_edits = std::max<size_t>(1, wrong.size() / 3) + 1;
+  size_t best_edits = std::max<size_t>(1, (wrong.size() + 1) / 3) + 1;
   for (const std::string& name : known) {
     const size_t edits = Edits(wrong, name);
     if (edits >= best_edits) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Implements the reads of store.h: what an experiment needs to go on where it stopped.
 #include <cstdlib>
+#include <set>
 
 #include "common/base/status.h"
 #include "coordinator/store/rows.h"
@@ -93,7 +94,8 @@ absl::StatusOr<std::vector<TrialRecord>> Store::Trials(int stage) {
 }
 
 absl::StatusOr<std::vector<GenomeRecord>> Store::Genomes(std::optional<int> phase) {
-  ASSIGN_OR_RETURN(Statement rows, database_->Prepare(absl::StrCat(kSelectGenomes, "WHERE phase IS ? ORDER BY genome")));
+  ASSIGN_OR_RETURN(Statement rows,
+                   database_->Prepare(absl::StrCat(kSelectGenomes, "WHERE phase IS ? ORDER BY genome")));
   rows.Bind(phase);
   std::vector<GenomeRecord> genomes;
   while (true) {
@@ -104,19 +106,31 @@ absl::StatusOr<std::vector<GenomeRecord>> Store::Genomes(std::optional<int> phas
   }
 }
 
-absl::StatusOr<std::vector<GenomeScore>> Store::TopGenomes(int phase, int count) {
-  // One of each recipe, the earliest; of the trial that gave the fitness, its own id.
-  ASSIGN_OR_RETURN(Statement rows, database_->Prepare("SELECT min(genome), fitness FROM genomes WHERE phase = ? AND "
-                                                      "fitness IS NOT NULL GROUP BY recipe_digest, fitness "
-                                                      "ORDER BY fitness DESC, min(genome)"));
-  (void)count;
+absl::StatusOr<std::vector<int64_t>> Store::TopGenomes(int phase, int count) {
+  ASSIGN_OR_RETURN(Statement rows,
+                   database_->Prepare("SELECT genome, recipe_digest FROM genomes WHERE phase = ? AND fitness IS NOT "
+                                      "NULL ORDER BY fitness DESC, genome"));
   rows.Bind(phase);
-  std::vector<GenomeScore> top;
-  while (true) {
+  std::vector<int64_t> top;
+  std::set<std::string> recipes;
+  while (static_cast<int>(top.size()) < count) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
-    if (!more) return top;
-    top.push_back({rows.Int(0), rows.Double(1)});
+    if (!more) break;
+    if (recipes.insert(rows.Text(1)).second) top.push_back(rows.Int(0));
   }
+  return top;
+}
+
+absl::StatusOr<FitnessSummary> Store::Fitness(int phase, int generation) {
+  FitnessSummary summary;
+  ASSIGN_OR_RETURN(Statement best, database_->Prepare("SELECT max(fitness) FROM genomes WHERE phase = ?"));
+  ASSIGN_OR_RETURN(const bool best_row, best.Bind(phase).Step());
+  if (best_row) summary.best = best.OptionalDouble(0);
+  ASSIGN_OR_RETURN(Statement mean, database_->Prepare("SELECT avg(fitness) FROM genomes WHERE phase = ? AND "
+                                                      "generation = ? AND origin IN ('sampled', 'injected')"));
+  ASSIGN_OR_RETURN(const bool mean_row, mean.Bind(phase).Bind(generation).Step());
+  if (mean_row) summary.mean = mean.OptionalDouble(0);
+  return summary;
 }
 
 absl::StatusOr<GenomeRecord> Store::Genome(int64_t genome) {
@@ -164,12 +178,16 @@ absl::StatusOr<std::optional<int64_t>> Store::FindDone(std::string_view recipe_d
   return row.Int(0);
 }
 
-absl::StatusOr<int64_t> Store::LastTrialId() { return database_->Number("SELECT coalesce(max(trial), 0) FROM trials"); }
+absl::StatusOr<int64_t> Store::LastTrialId() {
+  return database_->Number("SELECT coalesce(max(trial), 0) FROM trials");
+}
 
 absl::StatusOr<int64_t> Store::LastGenomeId() {
   return database_->Number("SELECT coalesce(max(genome), 0) FROM genomes");
 }
 
-absl::StatusOr<int64_t> Store::SamplesDone() { return database_->Number("SELECT count(*) FROM results"); }
+absl::StatusOr<int64_t> Store::SamplesDone() {
+  return database_->Number("SELECT count(*) FROM results");
+}
 
 }  // namespace heterosis

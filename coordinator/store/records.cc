@@ -20,7 +20,8 @@ struct Named {
 constexpr std::array kStageKinds = {
     Named<StageKind>{StageKind::kParents, "parents"}, Named<StageKind>{StageKind::kGeneration, "generation"},
     Named<StageKind>{StageKind::kSelection, "selection"}, Named<StageKind>{StageKind::kFinal, "final"}};
-constexpr std::array kPurposes = {Named<Purpose>{Purpose::kParent, "parent"}, Named<Purpose>{Purpose::kSearch, "search"},
+constexpr std::array kPurposes = {Named<Purpose>{Purpose::kParent, "parent"},
+                                  Named<Purpose>{Purpose::kSearch, "search"},
                                   Named<Purpose>{Purpose::kBaseline, "baseline"},
                                   Named<Purpose>{Purpose::kRescore, "rescore"}, Named<Purpose>{Purpose::kTest, "test"}};
 constexpr std::array kOrigins = {Named<Origin>{Origin::kParent, "parent"}, Named<Origin>{Origin::kSampled, "sampled"},
@@ -47,14 +48,28 @@ absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view
 
 }  // namespace
 
-std::string_view Name(StageKind kind) { return NameIn(kStageKinds, kind); }
-std::string_view Name(Purpose purpose) { return NameIn(kPurposes, purpose); }
-std::string_view Name(Origin origin) { return NameIn(kOrigins, origin); }
-std::string_view Name(ExperimentState state) { return NameIn(kExperimentStates, state); }
+std::string_view Name(StageKind kind) {
+  return NameIn(kStageKinds, kind);
+}
+std::string_view Name(Purpose purpose) {
+  return NameIn(kPurposes, purpose);
+}
+std::string_view Name(Origin origin) {
+  return NameIn(kOrigins, origin);
+}
+std::string_view Name(ExperimentState state) {
+  return NameIn(kExperimentStates, state);
+}
 
-absl::StatusOr<StageKind> StageKindFromName(std::string_view name) { return ValueIn(kStageKinds, "stage", name); }
-absl::StatusOr<Purpose> PurposeFromName(std::string_view name) { return ValueIn(kPurposes, "purpose", name); }
-absl::StatusOr<Origin> OriginFromName(std::string_view name) { return ValueIn(kOrigins, "origin", name); }
+absl::StatusOr<StageKind> StageKindFromName(std::string_view name) {
+  return ValueIn(kStageKinds, "stage", name);
+}
+absl::StatusOr<Purpose> PurposeFromName(std::string_view name) {
+  return ValueIn(kPurposes, "purpose", name);
+}
+absl::StatusOr<Origin> OriginFromName(std::string_view name) {
+  return ValueIn(kOrigins, "origin", name);
+}
 absl::StatusOr<ExperimentState> ExperimentStateFromName(std::string_view name) {
   return ValueIn(kExperimentStates, "state", name);
 }

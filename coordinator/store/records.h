@@ -136,10 +136,21 @@ struct FailureCommit {
   bool trial_failed = false;  // it was one too many: the trial has failed, and so have those that share its outcome
 };
 
+// The end of the experiment, and how it stands before: kRunning without an error.
+struct FinishCommit {
+  ExperimentState state = ExperimentState::kRunning;
+  std::string error;  // of kFailed
+};
+
 struct WorkerRecord {
   std::string session;
   std::string name;
   std::string device;
+};
+
+// The best fitness of a phase so far, and the mean fitness of one of its generations.
+struct FitnessSummary {
+  std::optional<double> best, mean;
 };
 
 // A trial that was open when the coordinator stopped.

@@ -20,8 +20,12 @@ absl::StatusOr<std::vector<int>> IntsFromText(const std::string& text) {
 
 }  // namespace
 
-std::string NumbersToText(const std::vector<double>& numbers) { return JsonText(Json(numbers)); }
-std::string NumbersToText(const std::vector<int>& numbers) { return JsonText(Json(numbers)); }
+std::string NumbersToText(const std::vector<double>& numbers) {
+  return JsonText(Json(numbers));
+}
+std::string NumbersToText(const std::vector<int>& numbers) {
+  return JsonText(Json(numbers));
+}
 
 absl::StatusOr<std::vector<double>> DoublesFromText(const std::string& text) {
   ASSIGN_OR_RETURN(const Json json, ParseJson(text));

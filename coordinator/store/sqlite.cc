@@ -167,6 +167,11 @@ absl::StatusOr<Transaction> Transaction::Begin(Database& database) {
   return Transaction(database);
 }
 
+absl::StatusOr<Transaction> Transaction::BeginRead(Database& database) {
+  RETURN_IF_ERROR(database.Execute("BEGIN"));
+  return Transaction(database);
+}
+
 Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
 
 Transaction::~Transaction() {

@@ -89,10 +89,12 @@ class Statement {
   bool bind_failed_ = false;
 };
 
-// BEGIN IMMEDIATE ... COMMIT; rolled back by the destructor unless committed.
+// BEGIN ... COMMIT; rolled back by the destructor unless committed.
 class Transaction {
  public:
+  // The first claims the right to write at once, the second only reads.
   static absl::StatusOr<Transaction> Begin(Database& database);
+  static absl::StatusOr<Transaction> BeginRead(Database& database);
   Transaction(Transaction&& other) noexcept;
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();

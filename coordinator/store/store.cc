@@ -76,7 +76,8 @@ absl::Status InsertGenomes(Database& database, const std::vector<GenomeRecord>& 
 }
 
 absl::Status InsertShards(Database& database, const TrialRecord& trial) {
-  ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO shards (trial, shard, state) VALUES (?, ?, 'open')"));
+  ASSIGN_OR_RETURN(Statement insert,
+                   database.Prepare("INSERT INTO shards (trial, shard, state) VALUES (?, ?, 'open')"));
   for (int shard = 0; shard < trial.shards; ++shard) RETURN_IF_ERROR(insert.Bind(trial.trial).Bind(shard).Run());
   return absl::OkStatus();
 }
@@ -137,8 +138,9 @@ absl::Status CloseStage(Database& database, int64_t now_ms) {
 
 // Settles a trial whose outcome is known, with those that share it.
 absl::Status SettleFailed(Database& database, int64_t trial, std::string_view failure, int64_t now_ms) {
-  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE trials SET state = 'failed', failure = ?, finished_ms = ? "
-                                                      "WHERE trial = ?3 OR same_as = ?3"));
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE trials SET state = 'failed', failure = ?, finished_ms = ? "
+                                    "WHERE trial = ?3 OR same_as = ?3"));
   return update.Bind(failure).Bind(now_ms).Bind(trial).Run();
 }
 
@@ -194,8 +196,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
   ASSIGN_OR_RETURN(Statement check, database->Prepare("PRAGMA quick_check(1)"));
   ASSIGN_OR_RETURN(const bool row, check.Step());
   if (row && check.Text(0) != "ok") {
-    return absl::DataLossError(absl::StrCat(path, ": damaged (", check.Text(0),
-                                            "); restore a backup, or salvage it with sqlite3's .recover"));
+    return absl::DataLossError(
+        absl::StrCat(path, ": damaged (", check.Text(0), "); restore a backup, or salvage it with sqlite3's .recover"));
   }
   return std::unique_ptr<Store>(new Store(std::move(options), std::move(lock), std::move(database)));
 }
@@ -301,8 +303,7 @@ absl::Status Store::CommitWorker(const WorkerRecord& worker, int64_t now_ms) {
 absl::Status Store::Finish(const FinishCommit& commit, int64_t now_ms) {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   RETURN_IF_ERROR(CloseStage(*database_, now_ms));
-  ASSIGN_OR_RETURN(Statement update,
-                   database_->Prepare("UPDATE experiment SET state = ?, error = ?, finished_ms = ?"));
+  ASSIGN_OR_RETURN(Statement update, database_->Prepare("UPDATE experiment SET state = ?, error = ?, finished_ms = ?"));
   RETURN_IF_ERROR(update.Bind(Name(commit.state)).Bind(commit.error).Bind(now_ms).Run());
   return Commit(transaction, "finish");
 }

@@ -47,20 +47,23 @@ class Store {
   absl::Status CommitShard(const ShardCommit& commit, int64_t now_ms);  // W2
   absl::Status CommitFailure(const FailureCommit& commit, int64_t now_ms);
   absl::Status CommitWorker(const WorkerRecord& worker, int64_t now_ms);
-  absl::Status Finish(ExperimentState state, std::string_view error, int64_t now_ms);
+  absl::Status Finish(const FinishCommit& commit, int64_t now_ms);
 
-  absl::StatusOr<ExperimentState> State();
-  absl::StatusOr<std::string> Error();                         // why the experiment failed, or ""
+  absl::StatusOr<FinishCommit> State();
   absl::StatusOr<std::optional<StageRecord>> LastStage();      // the open one, or the last before the end
   absl::StatusOr<std::vector<TrialRecord>> Trials(int stage);  // in the order of their ids
   absl::StatusOr<std::vector<GenomeRecord>> Genomes(std::optional<int> phase);  // of a phase; nullopt: the parents
   absl::StatusOr<GenomeRecord> Genome(int64_t genome);
+  // The genomes of a phase with the best fitness, best first, ties by the earlier one, each recipe once.
+  absl::StatusOr<std::vector<int64_t>> TopGenomes(int phase, int count);
+  absl::StatusOr<FitnessSummary> Fitness(int phase, int generation);
   absl::StatusOr<std::vector<UnfinishedTrial>> UnfinishedTrials();
-  absl::StatusOr<std::string> Snapshot(int phase, int generation);  // NOT_FOUND when it is gone; checked by digest
+  absl::StatusOr<std::string> Snapshot(int phase, int generation);  // NOT_FOUND when it is gone
   // A done trial of this recipe on these samples, if there is one.
   absl::StatusOr<std::optional<int64_t>> FindDone(std::string_view recipe_digest, std::string_view samples_digest);
   absl::StatusOr<int64_t> LastTrialId();   // 0 when there is none
   absl::StatusOr<int64_t> LastGenomeId();  // 0 when there is none
+  absl::StatusOr<int64_t> SamplesDone();   // scored so far, over all trials
 
  private:
   class Lock;

@@ -15,7 +15,6 @@ struct EvaluateCommand {
   std::string config;  // the experiment's YAML file: task and data
   Split split = Split::kTest;
   Device device;
-  int threads = 1;
   std::string language_model;
   bool json = false;
 };

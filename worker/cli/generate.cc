@@ -43,16 +43,13 @@ absl::StatusOr<std::vector<std::string>> ReadPrompts(const GenerateCommand& comm
 absl::StatusOr<std::string> GenerateTexts(const GenerateCommand& command) {
   ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(command));
   ASSIGN_OR_RETURN(const LoadedModel loaded, OpenModel(command.model));
-  const DType stored = loaded.checkpoint->config().dtype;
   ASSIGN_OR_RETURN(const std::unique_ptr<Model> model,
-                   Model::Create(loaded.checkpoint->config(), ModelOptions{.device = command.device,
-                                                                           .stored_dtype = stored,
-                                                                           .compute_dtype = command.task.compute_dtype,
-                                                                           .threads = command.threads}));
+                   Model::Create(loaded.checkpoint->config(), command.device,
+                                 {.stored = loaded.checkpoint->config().dtype, .compute = command.task.compute_dtype}));
   RETURN_IF_ERROR(model->LoadFrom(*loaded.checkpoint));
   const std::atomic<bool> never_cancelled = false;
   ASSIGN_OR_RETURN(const std::vector<Generated> outputs,
-                   Generate(*model, *loaded.tokenizer, prompts, command.task, never_cancelled));
+                   Generate(*model, *loaded.tokenizer, prompts, /*add_special_tokens=*/true, command.task, never_cancelled));
   if (command.json) {
     Json document;
     document["outputs"] = Json::array();

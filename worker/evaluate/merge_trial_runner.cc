@@ -58,14 +58,12 @@ class MergeTrialRunner : public TrialRunner {
     const MergeShape shape = ShapeOf(recipe);
     if (!merger_.has_value() || merger_->shape != shape) {
       merger_.reset();
-      ASSIGN_OR_RETURN(merger_, MakeRecipeMerger(shape, library_, options_.threads));
+      ASSIGN_OR_RETURN(merger_, MakeRecipeMerger(shape, library_, options_.device.threads));
     }
     if (model_ == nullptr || model_dtype_ != shape.out_dtype || model_specs_ != merger_->merger->output()) {
       model_.reset();
-      ASSIGN_OR_RETURN(model_, Model::Create(merger_->config, ModelOptions{.device = options_.device,
-                                                                           .stored_dtype = shape.out_dtype,
-                                                                           .compute_dtype = task_.compute_dtype,
-                                                                           .threads = options_.threads}));
+      ASSIGN_OR_RETURN(model_, Model::Create(merger_->config, options_.device,
+                                             {.stored = shape.out_dtype, .compute = task_.compute_dtype}));
       model_dtype_ = shape.out_dtype;
       model_specs_ = merger_->merger->output();
     }
@@ -82,7 +80,7 @@ class MergeTrialRunner : public TrialRunner {
     for (const Problem& problem : work.problems) {
       ASSIGN_OR_RETURN(prompts.emplace_back(), writer.Write(problem.question));
     }
-    ASSIGN_OR_RETURN(const std::vector<Generated> answers, Generate(*model_, tokenizer, prompts, task_, cancelled));
+    ASSIGN_OR_RETURN(const std::vector<Generated> answers, Generate(*model_, tokenizer, prompts, writer.add_special_tokens(), task_, cancelled));
     const Scorer scorer(task_, gate_.get());
     std::vector<SampleResult> results;
     for (size_t i = 0; i < answers.size(); ++i) {

@@ -13,7 +13,6 @@ namespace heterosis {
 struct TrialRunnerOptions {
   ModelFolders models;
   Device device;
-  int threads = 1;
   std::string language_model;  // path of lid.176.ftz; read only where a task has a language gate
 };
 

@@ -16,13 +16,6 @@
 namespace heterosis {
 namespace {
 
-constexpr size_t kAlignment = 64;
-
-size_t AlignedBytes(const TensorSpec& spec, DType dtype) {
-  const size_t bytes = static_cast<size_t>(ElementCount(spec.shape)) * SizeBytes(dtype);
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const ModelConfig& config, const DecoderWeights& weights,
                                                    const Device& device, const ModelOptions& options) {
   if (device.kind == Device::Kind::kCuda || options.generic) {
@@ -40,40 +33,28 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const ModelConfig& config, co
 absl::StatusOr<std::unique_ptr<Model>> Model::Create(const ModelConfig& config, const Device& device,
                                                      const ModelOptions& options) {
   std::unique_ptr<Model> model(new Model(config, device));
-  RETURN_IF_ERROR(model->AllocateSlots(options.stored));
+  ASSIGN_OR_RETURN(model->weights_, WeightBuffers::Allocate(ExpectedTensors(config), options.stored));
   const bool dynamic = config.rope.kind == RopeConfig::Kind::kDynamic;
   model->positions_max_ =
       dynamic ? static_cast<int64_t>(std::floor(static_cast<double>(config.max_positions) * config.rope.factor))
               : config.max_positions;
-  ASSIGN_OR_RETURN(model->engine_, MakeEngine(config, ArrangeWeights(config, model->slots_), device, options));
+  ASSIGN_OR_RETURN(model->engine_, MakeEngine(config, ArrangeWeights(config, model->slots()), device, options));
   return model;
-}
-
-absl::Status Model::AllocateSlots(DType stored) {
-  const std::vector<TensorSpec> specs = ExpectedTensors(config_);
-  size_t bytes = 0;
-  for (const TensorSpec& spec : specs) bytes += AlignedBytes(spec, stored);
-  ASSIGN_OR_RETURN(memory_, HostBuffer::Allocate(bytes, HostBuffer::Pages::kHuge));
-  std::byte* at = memory_.data();
-  for (const TensorSpec& spec : specs) {
-    slots_.push_back({spec.name, spec.shape, stored, at});
-    at += AlignedBytes(spec, stored);
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Model::LoadFrom(const Checkpoint& checkpoint) {
   const std::vector<ConstTensor>& tensors = checkpoint.tensors();
-  if (tensors.size() != slots_.size()) {
+  const std::span<const MutableTensor> to = slots();
+  if (tensors.size() != to.size()) {
     return absl::InvalidArgumentError(absl::StrCat(checkpoint.folder(), ": has ", tensors.size(), " tensors, the model has ",
-                                                   slots_.size(), ": they are not of one architecture"));
+                                                   to.size(), ": they are not of one architecture"));
   }
   for (size_t i = 0; i < tensors.size(); ++i) {
-    if (tensors[i].name != slots_[i].name || tensors[i].shape != slots_[i].shape) {
+    if (tensors[i].name != to[i].name || tensors[i].shape != to[i].shape) {
       return absl::InvalidArgumentError(absl::StrCat(checkpoint.folder(), ": tensor ", tensors[i].name,
-                                                     " is not the model's ", slots_[i].name, " in name or shape"));
+                                                     " is not the model's ", to[i].name, " in name or shape"));
     }
-    CopyConverted(tensors[i], slots_[i]);
+    CopyConverted(tensors[i], to[i]);
   }
   return WeightsChanged();
 }

@@ -12,8 +12,8 @@
 #include "worker/checkpoint/checkpoint.h"
 #include "worker/checkpoint/model_config.h"
 #include "worker/device/device.h"
-#include "worker/device/host_buffer.h"
 #include "worker/model/engine.h"
+#include "worker/model/weight_buffers.h"
 
 namespace heterosis {
 
@@ -34,7 +34,7 @@ class Model {
   const Device& device() const { return device_; }
 
   // The weights, in the order of ExpectedTensors(config()): write, then call WeightsChanged. Zeros at first.
-  std::span<const MutableTensor> slots() const { return slots_; }
+  std::span<const MutableTensor> slots() const { return weights_.tensors(); }
   // Copies a checkpoint of the same tensors into the slots (converting the dtype) and calls WeightsChanged.
   absl::Status LoadFrom(const Checkpoint& checkpoint);
   // Makes the engine compute with what the slots hold now. Nothing derived from earlier weights survives but the cache.
@@ -53,13 +53,11 @@ class Model {
  private:
   Model(const ModelConfig& config, const Device& device) : config_(config), device_(device) {}
 
-  absl::Status AllocateSlots(DType stored);
   absl::Status CheckSegments(std::span<const Segment> segments) const;
 
   ModelConfig config_;
   Device device_;
-  HostBuffer memory_;
-  std::vector<MutableTensor> slots_;
+  WeightBuffers weights_;
   std::unique_ptr<Engine> engine_;
   int64_t positions_max_ = 0;
   int rows_ = 0;

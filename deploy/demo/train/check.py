@@ -16,7 +16,7 @@ import merge
 
 DEMO = pathlib.Path(__file__).resolve().parent.parent
 WEIGHT_MAX = 2.0
-START, SIGMA = 0.5, 1 / 6  # of a gene's range
+SIGMA = 1 / 6  # of a gene's range
 FINALISTS = 5  # the best of the search, scored again on the validation problems; the best of those is the winner
 
 
@@ -63,9 +63,9 @@ def random_search(encoding, budget, seed):
     return [(encoding.fitness(genes), genes) for genes in candidates]
 
 
-def evolution(encoding, budget, seed):
+def evolution(encoding, budget, seed, start):
     """Every candidate of a CMA-ES run with its score, and the last mean; points outside the range are moved to its edge."""
-    optimizer = cmaes.CMA(mean=numpy.full(encoding.size, START), sigma=SIGMA, seed=seed)
+    optimizer = cmaes.CMA(mean=numpy.full(encoding.size, start), sigma=SIGMA, seed=seed)
     found = []
     while len(found) + optimizer.population_size <= budget:
         asked = [numpy.clip(optimizer.ask(), 0, 1) for _ in range(optimizer.population_size)]
@@ -117,6 +117,7 @@ def main():
     parser.add_argument("--granularity", choices=["model", "layer", "module"], default="layer")
     parser.add_argument("--budget", type=int, default=300, help="candidates of each search")
     parser.add_argument("--batch", type=int, default=100, help="search problems that each candidate answers")
+    parser.add_argument("--start", type=float, default=0.5, help="CMA-ES's first mean, in shares of a gene's range")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--skip-baselines", action="store_true")
     options = parser.parse_args()
@@ -127,9 +128,11 @@ def main():
         report_uniform(task, options.method, (None,) if options.method == "task_arithmetic" else (0.2, 0.5, 0.8, 1.0))
     encoding = Encoding(task, options.method)
     for seed in options.seeds:
-        for name, search in (("CMA-ES", evolution), ("random search", random_search)):
+        searches = {"CMA-ES": lambda: evolution(encoding, options.budget, seed, options.start),
+                    "random search": lambda: random_search(encoding, options.budget, seed)}
+        for name, search in searches.items():
             begin = time.monotonic()
-            best, test = winner(encoding, search(encoding, options.budget, seed))
+            best, test = winner(encoding, search())
             print(f"{name}, {options.method} by {options.granularity}, {encoding.size} genes, {options.budget} candidates of "
                   f"{options.batch} problems, seed {seed}: search {best:.1%}, test {test:.1%}, {time.monotonic() - begin:.0f} s", flush=True)
 

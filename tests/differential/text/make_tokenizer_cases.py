@@ -160,7 +160,8 @@ def words(texts):
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Digits(individual_digits=True)])
     train(tokenizer, texts)
-    tokenizer.add_tokens([AddedToken("[INST]", normalized=True), AddedToken("the", single_word=True, normalized=False),
+    # In its normal form: of others, versions of tokenizers decode the content or the normalized content; we the content.
+    tokenizer.add_tokens([AddedToken("[inst]", normalized=True), AddedToken("the", single_word=True, normalized=False),
                           AddedToken("かな", lstrip=True, normalized=True), AddedToken("don't", rstrip=True, normalized=False)])
     return tokenizer
 

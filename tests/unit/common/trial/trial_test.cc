@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trials: names, the legal moves of their state, and shards.
+#include "common/trial/trial.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace heterosis {
+namespace {
+
+constexpr TrialState kStates[] = {TrialState::kPending, TrialState::kRunning, TrialState::kDone, TrialState::kFailed,
+                                  TrialState::kInfeasible};
+
+TEST(Trial, NamesRoundTripAndUnknownOnesAreListed) {
+  for (const TrialState state : kStates) EXPECT_EQ(TrialStateFromName(Name(state)).value(), state);
+  for (const auto split : {Split::kSearch, Split::kValidation, Split::kTest}) {
+    EXPECT_EQ(SplitFromName(Name(split)).value(), split);
+  }
+  for (const auto reason :
+       {FinishReason::kEos, FinishReason::kLength, FinishReason::kStop, FinishReason::kRepetition}) {
+    EXPECT_EQ(FinishReasonFromName(Name(reason)).value(), reason);
+  }
+  for (const auto failure :
+       {FailureClass::kInfra, FailureClass::kCrash, FailureClass::kInvalid, FailureClass::kNumeric}) {
+    EXPECT_EQ(FailureClassFromName(Name(failure)).value(), failure);
+  }
+  EXPECT_EQ(SplitFromName("train").status().message(), "unknown split \"train\" (known: search, validation, test)");
+}
+
+TEST(Trial, FinalStatesAreNeverLeft) {
+  for (const TrialState from : kStates) {
+    for (const TrialState to : kStates) {
+      if (!IsFinal(from) && from != to && to != TrialState::kInfeasible) continue;
+      EXPECT_FALSE(IsLegalMove(from, to)) << Name(from) << " -> " << Name(to);
+    }
+  }
+  EXPECT_TRUE(IsLegalMove(TrialState::kPending, TrialState::kRunning));
+  EXPECT_TRUE(IsLegalMove(TrialState::kRunning, TrialState::kPending));
+  EXPECT_TRUE(IsLegalMove(TrialState::kRunning, TrialState::kDone));
+  EXPECT_TRUE(IsLegalMove(TrialState::kPending, TrialState::kFailed));
+  EXPECT_FALSE(IsLegalMove(TrialState::kPending, TrialState::kDone));
+}
+
+TEST(Trial, ShardsCoverAllSamples) {
+  EXPECT_EQ(ShardCount(0, 64), 0);
+  EXPECT_EQ(ShardCount(1, 64), 1);
+  EXPECT_EQ(ShardCount(64, 64), 1);
+  EXPECT_EQ(ShardCount(65, 64), 2);
+}
+
+}  // namespace
+}  // namespace heterosis

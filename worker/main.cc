@@ -84,14 +84,22 @@ absl::StatusOr<ModelFolders> Folders(const Arguments& arguments) {
 }
 
 void AddCommon(CLI::App& app, Arguments& arguments) {
-  auto* gpu = app.add_option("--gpu", arguments.gpu, "Compute on this GPU")->check(CLI::NonNegativeNumber)->type_name("N");
+  auto* gpu =
+      app.add_option("--gpu", arguments.gpu, "Compute on this GPU")->check(CLI::NonNegativeNumber)->type_name("N");
   app.add_flag("--cpu", arguments.cpu, "Compute on the CPU")->excludes(gpu);
-  app.add_option("--threads", arguments.threads, "CPU threads; default: all")->check(CLI::Range(0, 1024))->type_name("N");
-  app.add_option("--model", arguments.models, "A model that recipes name, and where it is; may be repeated")->type_name("NAME=FOLDER");
-  app.add_option("--models-dir", arguments.models_dir, "A folder with a model folder for each name")->type_name("FOLDER");
-  app.add_option("--log-format", arguments.log_format, "text or json, on standard error")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--threads", arguments.threads, "CPU threads; default: all")
+      ->check(CLI::Range(0, 1024))
+      ->type_name("N");
+  app.add_option("--model", arguments.models, "A model that recipes name, and where it is; may be repeated")
+      ->type_name("NAME=FOLDER");
+  app.add_option("--models-dir", arguments.models_dir, "A folder with a model folder for each name")
+      ->type_name("FOLDER");
+  app.add_option("--log-format", arguments.log_format, "text or json, on standard error")
+      ->check(CLI::IsMember({"text", "json"}));
   app.add_flag("-v,--verbose", arguments.verbose, "Log details");
-  app.add_option("--coordinator", arguments.work.coordinator, "Where the coordinator listens")->default_val("127.0.0.1:50551")->type_name("HOST:PORT");
+  app.add_option("--coordinator", arguments.work.coordinator, "Where the coordinator listens")
+      ->default_val("127.0.0.1:50551")
+      ->type_name("HOST:PORT");
   app.add_option("--name", arguments.work.name, "This worker's name, for people; default: host and device");
   app.fallthrough();
 }
@@ -99,10 +107,13 @@ void AddCommon(CLI::App& app, Arguments& arguments) {
 CLI::App* AddMerge(CLI::App& app, Arguments& arguments) {
   MergeCommand& merge = arguments.merge;
   CLI::App* command = app.add_subcommand("merge", "Write a merged model as a Hugging Face folder");
-  command->add_option("--recipe", merge.recipe, "A recipe, as `coordinator export --format recipe` writes it")->type_name("FILE");
+  command->add_option("--recipe", merge.recipe, "A recipe, as `coordinator export --format recipe` writes it")
+      ->type_name("FILE");
   command->add_option("--mergekit", merge.mergekit, "A mergekit YAML file in the `models:` form")->type_name("FILE");
   auto* database = command->add_option("--db", merge.database, "A trial database, with --trial")->type_name("FILE");
-  command->add_option("--trial", merge.trial, "The trial's id, as `coordinator best` prints it")->needs(database)->type_name("ID");
+  command->add_option("--trial", merge.trial, "The trial's id, as `coordinator best` prints it")
+      ->needs(database)
+      ->type_name("ID");
   database->needs(command->get_option("--trial"));
   command->add_option("--out", merge.out, "The folder to write; must be new or empty")->required()->type_name("DIR");
   return command;
@@ -113,12 +124,19 @@ CLI::App* AddGenerate(CLI::App& app, Arguments& arguments) {
   CLI::App* command = app.add_subcommand("generate", "Continue prompts greedily with a model on disk");
   command->add_option("--model", generate.model, "A Hugging Face folder")->required()->type_name("DIR");
   command->add_option("--prompt", generate.prompt, "The prompt");
-  command->add_option("--prompts", generate.prompts_file, "Or a file of JSON lines with the key \"prompt\"")->type_name("FILE");
-  command->add_option("--max-new-tokens", generate.task.max_new_tokens, "Tokens at most")->default_val(256)->check(CLI::Range(1, 1'000'000));
+  command->add_option("--prompts", generate.prompts_file, "Or a file of JSON lines with the key \"prompt\"")
+      ->type_name("FILE");
+  command->add_option("--max-new-tokens", generate.task.max_new_tokens, "Tokens at most")
+      ->default_val(256)
+      ->check(CLI::Range(1, 1'000'000));
   command->add_option("--stop", generate.task.stop, "A text that ends an answer; may be repeated");
-  command->add_option("--repetition-window", generate.task.repetition_window, "End answers that loop over this many tokens; 0: never")
+  command
+      ->add_option("--repetition-window", generate.task.repetition_window,
+                   "End answers that loop over this many tokens; 0: never")
       ->check(CLI::Range(0, 4096));
-  command->add_option("--batch-size", generate.task.batch_size, "Rows decoded together at most")->default_val(64)->check(CLI::Range(1, 65536));
+  command->add_option("--batch-size", generate.task.batch_size, "Rows decoded together at most")
+      ->default_val(64)
+      ->check(CLI::Range(1, 65536));
   command->add_option("--dtype", arguments.dtype, "f32 or bf16, of decoding")
       ->check(CLI::IsMember({"f32", "bf16", "float32", "bfloat16"}))
       ->capture_default_str();
@@ -162,7 +180,8 @@ absl::Status RunMerge(Arguments& arguments) {
 }
 
 absl::Status RunWork(Arguments& arguments) {
-  if (!arguments.cpu && arguments.gpu < 0) return absl::InvalidArgumentError("give --gpu N or --cpu (worker --help lists the commands)");
+  if (!arguments.cpu && arguments.gpu < 0)
+    return absl::InvalidArgumentError("give --gpu N or --cpu (worker --help lists the commands)");
   ASSIGN_OR_RETURN(arguments.work.device, OpenDevice(arguments));
   ASSIGN_OR_RETURN(arguments.work.models, Folders(arguments));
   arguments.work.language_model = FindLanguageModel();
@@ -170,7 +189,8 @@ absl::Status RunWork(Arguments& arguments) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Merges, decodes and scores for a coordinator. With a command: does one such thing by itself.", "worker");
+  CLI::App app("Merges, decodes and scores for a coordinator. With a command: does one such thing by itself.",
+               "worker");
   Arguments arguments;
   AddCommon(app, arguments);
   CLI::App* merge = AddMerge(app, arguments);
@@ -192,4 +212,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace heterosis
 
-int main(int argc, char** argv) { return heterosis::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return heterosis::Main(argc, argv);
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// std::mutex with clang's thread-safety annotations (absl::Mutex makes ThreadSanitizer report falsely with Debian's gRPC).
+// std::mutex with clang's thread-safety annotations (absl::Mutex makes ThreadSanitizer report falsely with Debian's
+// gRPC).
 #pragma once
 
 #include <condition_variable>

@@ -13,7 +13,9 @@
 namespace heterosis {
 
 // The message of a status as the standard library's type, which Debian's absl::string_view is not.
-inline std::string Message(const absl::Status& status) { return std::string(status.message()); }
+inline std::string Message(const absl::Status& status) {
+  return std::string(status.message());
+}
 
 // The same code with "context: " put before the message; OK stays OK.
 inline absl::Status Annotate(const absl::Status& status, std::string_view context) {

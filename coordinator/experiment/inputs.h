@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads everything that decides a run: the config, its problems, the models' identities and shapes. What `coordinator check`
-// checks and a run starts from.
+// Reads everything that decides a run: the config, its problems, the models' identities and shapes. What `coordinator
+// check` checks and a run starts from.
 #pragma once
 
 #include <map>
@@ -18,8 +18,8 @@ struct Inputs {
   std::map<std::string, std::string> model_folders;  // name -> folder
 };
 
-// Reads every model file once for its digest (about 1 s per GB). Errors name the file, the place and the remedy; those of the
-// config come all at once, a line each.
+// Reads every model file once for its digest (about 1 s per GB). Errors name the file, the place and the remedy; those
+// of the config come all at once, a line each.
 absl::StatusOr<Inputs> ReadInputs(const std::string& config_path);
 
 // How answers are asked for and judged, from a checked config.

@@ -19,6 +19,13 @@ bool Box::Contains(std::span<const double> point) const {
   return true;
 }
 
+bool Box::OnBoundary(std::span<const double> point) const {
+  for (size_t i = 0; i < lower_.size(); ++i) {
+    if (point[i] == lower_[i] || point[i] == upper_[i]) return true;
+  }
+  return false;
+}
+
 void Box::Clip(std::span<double> point) const {
   for (size_t i = 0; i < lower_.size(); ++i) point[i] = std::clamp(point[i], lower_[i], upper_[i]);
 }

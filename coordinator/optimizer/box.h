@@ -15,6 +15,8 @@ class Box {
 
   bool bounded() const { return !lower_.empty(); }
   bool Contains(std::span<const double> point) const;
+  // Whether any value is one of its bounds, as Clip leaves it.
+  bool OnBoundary(std::span<const double> point) const;
   // Moves every value outside its interval to the nearer end.
   void Clip(std::span<double> point) const;
 

@@ -19,6 +19,7 @@ CmaSettings SettingsOf(const OptimizerOptions& options) {
   settings.constants = MakeCmaConstants(options.dimension, options.population);
   settings.box = BoxOf(options);
   settings.two_point = options.step_size == OptimizerOptions::StepSize::kTpa;
+  settings.spare_clipped = options.bounds == OptimizerOptions::Bounds::kClip;
   if (options.bounds == OptimizerOptions::Bounds::kResample) settings.resampling_max = options.max_resampling;
   return settings;
 }

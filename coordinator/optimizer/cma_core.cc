@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "coordinator/optimizer/ranking.h"
@@ -19,16 +20,19 @@ constexpr double kSigmaMax = 1e32;
 
 // The generation's steps, best candidate first.
 struct Steps {
-  Matrix y;         // (x - m) / sigma
-  Matrix whitened;  // C^(-1/2) y
+  Matrix y;                     // (x - m) / sigma
+  Matrix whitened;              // C^(-1/2) y
+  std::vector<double> weights;  // the ranks' weights, 0 for a candidate that is spared
 };
 
-Steps RankedSteps(const CmaState& state, const Matrix& candidates, std::span<const size_t> ranking, size_t injected) {
+Steps RankedSteps(const CmaSettings& settings, const CmaState& state, const Matrix& candidates,
+                  std::span<const size_t> ranking, size_t injected) {
   const size_t n = state.mean.size();
-  Steps steps{Matrix(ranking.size(), n), {}};
+  Steps steps{Matrix(ranking.size(), n), {}, settings.constants.weights};
   for (size_t i = 0; i < ranking.size(); ++i) {
     const std::span<const double> x = candidates.row(ranking[i]);
     for (size_t j = 0; j < n; ++j) steps.y.row(i)[j] = (x[j] - state.mean[j]) / state.sigma;
+    if (settings.spare_clipped && settings.box.OnBoundary(x)) steps.weights[i] = std::max(steps.weights[i], 0.0);
   }
   steps.whitened = ApplyInverseRoot(state.eigen, steps.y);
 
@@ -74,21 +78,19 @@ void AdaptStepSize(const CmaSettings& settings, std::span<const Evaluation> eval
 //   C <- (1 + c1 (1 - h) c_c (2 - c_c) - c1 - c_mu sum w) C + c1 p_c p_c^T + c_mu sum w y y^T
 void AdaptCovariance(const CmaConstants& k, const Steps& steps, double h_sigma, CmaState& state) {
   const size_t n = state.mean.size();
-  double weight_sum = 0;
-  size_t positive = 0;
-  for (const double w : k.weights) {
-    weight_sum += w;
-    if (w >= 0) ++positive;
-  }
-  Matrix plus(positive + 1, n);
-  Matrix minus(k.weights.size() - positive, n);
-  for (size_t i = 0; i < k.weights.size(); ++i) {
+  const double weight_sum = std::accumulate(steps.weights.begin(), steps.weights.end(), 0.0);
+  const size_t positive =
+      static_cast<size_t>(std::count_if(steps.weights.begin(), steps.weights.end(), [](double w) { return w > 0; }));
+  Matrix plus(positive + 1, n);  // and p_c
+  Matrix minus(steps.weights.size() - positive, n);
+  for (size_t i = 0; i < steps.weights.size(); ++i) {
     const bool add = i < positive;
-    const std::span<const double> w = steps.whitened.row(i);
-    const double weight = add ? k.weights[i] : -k.weights[i] * static_cast<double>(n) / (Dot(w, w) + kEps);
+    const std::span<const double> whitened = steps.whitened.row(i);
+    const double weight =
+        add ? steps.weights[i] : -steps.weights[i] * static_cast<double>(n) / (Dot(whitened, whitened) + kEps);
     const double root = std::sqrt(k.c_mu * weight);
-    const std::span<double> out = add ? plus.row(i) : minus.row(i - positive);
-    for (size_t j = 0; j < n; ++j) out[j] = root * steps.y.row(i)[j];
+    const std::span<double> row = add ? plus.row(i) : minus.row(i - positive);
+    for (size_t j = 0; j < n; ++j) row[j] = root * steps.y.row(i)[j];
   }
   for (size_t j = 0; j < n; ++j) plus.row(positive)[j] = std::sqrt(k.c1) * state.p_c[j];
 
@@ -123,7 +125,7 @@ void UpdateState(const CmaSettings& settings, const Matrix& candidates, std::spa
                  size_t injected, CmaState& state) {
   const CmaConstants& k = settings.constants;
   const std::vector<size_t> ranking = Ranking(evaluations);
-  const Steps steps = RankedSteps(state, candidates, ranking, injected);
+  const Steps steps = RankedSteps(settings, state, candidates, ranking, injected);
   ++state.generation;
 
   const std::vector<double> move = Recombine(k, steps.y);

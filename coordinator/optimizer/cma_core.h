@@ -21,6 +21,9 @@ struct CmaSettings {
   CmaConstants constants;  // its eigen_gap may be lowered: 0 decomposes after every generation
   Box box;
   bool two_point = false;  // the step size by TPA; else CSA
+  // Candidates on a bound get no negative weight. The package has no such rule, and its clipped runs diverge where the
+  // optimum is on bounds: clipping shortens a step, and the normalisation of eq. 46 then blows up what is left of it.
+  bool spare_clipped = false;
   int resampling_max = 0;  // draws outside the box that are discarded before one is clipped
 };
 

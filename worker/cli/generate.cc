@@ -48,8 +48,9 @@ absl::StatusOr<std::string> GenerateTexts(const GenerateCommand& command) {
                                  {.stored = loaded.checkpoint->config().dtype, .compute = command.task.compute_dtype}));
   RETURN_IF_ERROR(model->LoadFrom(*loaded.checkpoint));
   const std::atomic<bool> never_cancelled = false;
-  ASSIGN_OR_RETURN(const std::vector<Generated> outputs,
-                   Generate(*model, *loaded.tokenizer, prompts, /*add_special_tokens=*/true, command.task, never_cancelled));
+  ASSIGN_OR_RETURN(
+      const std::vector<Generated> outputs,
+      Generate(*model, *loaded.tokenizer, prompts, /*add_special_tokens=*/true, command.task, never_cancelled));
   if (command.json) {
     Json document;
     document["outputs"] = Json::array();

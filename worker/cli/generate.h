@@ -17,7 +17,8 @@ struct GenerateCommand {
   std::string prompts_file;  // JSON lines with the key "prompt"; instead of `prompt`
   Task task;                 // limits, stop strings, dtype and batch size count
   Device device;
-  bool json = false;  // {"outputs": [{"prompt", "text", "tokens", "finish"}]}; else the texts, a blank line between them
+  bool json =
+      false;  // {"outputs": [{"prompt", "text", "tokens", "finish"}]}; else the texts, a blank line between them
 };
 
 absl::StatusOr<std::string> GenerateTexts(const GenerateCommand& command);

@@ -39,7 +39,8 @@ absl::StatusOr<Plan> PlanFromMergekit(const MergeCommand& command) {
   Plan plan;
   for (const NamedModel& model : file.models()) plan.models[model.name] = model.path;
   for (const auto& [name, folder] : command.models) plan.models[name] = folder;
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Checkpoint> first, Checkpoint::Open(plan.models[file.models().front().name]));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Checkpoint> first,
+                   Checkpoint::Open(plan.models[file.models().front().name]));
   MergekitModelFacts facts;
   facts.num_layers = static_cast<int>(first->config().num_layers);
   for (const ConstTensor& tensor : first->tensors()) facts.tensors.push_back(tensor.name);
@@ -63,7 +64,8 @@ absl::StatusOr<Plan> MakePlan(const MergeCommand& command) {
   const int given = static_cast<int>(!command.recipe.empty()) + static_cast<int>(!command.mergekit.empty()) +
                     static_cast<int>(!command.database.empty());
   if (given != 1) {
-    return absl::InvalidArgumentError("give exactly one of --recipe FILE, --mergekit FILE, or --db FILE with --trial ID");
+    return absl::InvalidArgumentError(
+        "give exactly one of --recipe FILE, --mergekit FILE, or --db FILE with --trial ID");
   }
   if (!command.recipe.empty()) return PlanFromRecipe(command);
   if (!command.mergekit.empty()) return PlanFromMergekit(command);
@@ -76,7 +78,8 @@ absl::Status MergeToFolder(const MergeCommand& command) {
   ASSIGN_OR_RETURN(const Plan plan, MakePlan(command));
   ModelLibrary library(plan.models);
   ASSIGN_OR_RETURN(RecipeMerger merging, MakeRecipeMerger(ShapeOf(plan.recipe), library, command.threads));
-  ASSIGN_OR_RETURN(const WeightBuffers buffers, WeightBuffers::Allocate(merging.merger->output(), plan.recipe.out_dtype));
+  ASSIGN_OR_RETURN(const WeightBuffers buffers,
+                   WeightBuffers::Allocate(merging.merger->output(), plan.recipe.out_dtype));
   RETURN_IF_ERROR(merging.merger->Merge(plan.recipe, buffers.tensors()));
 
   CheckpointOutput output;
@@ -86,7 +89,8 @@ absl::Status MergeToFolder(const MergeCommand& command) {
   output.base_models = plan.recipe.sources;
   output.extra_files["heterosis_recipe.json"] = JsonText(RecipeToJson(plan.recipe), 2) + "\n";
   std::vector<ConstTensor> tensors;
-  for (const MutableTensor& tensor : buffers.tensors()) tensors.push_back({tensor.name, tensor.shape, tensor.dtype, tensor.data});
+  for (const MutableTensor& tensor : buffers.tensors())
+    tensors.push_back({tensor.name, tensor.shape, tensor.dtype, tensor.data});
   RETURN_IF_ERROR(WriteCheckpoint(output, tensors));
   LogInfo(absl::StrFormat("wrote %s: %d tensors, %s", command.out, tensors.size(), Name(plan.recipe.out_dtype)));
   return absl::OkStatus();

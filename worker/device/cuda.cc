@@ -16,7 +16,8 @@ namespace {
 // The folder of libtorch_cpu.so, with a slash, or "".
 std::string LibtorchFolder() {
   Dl_info info;
-  if (dladdr(reinterpret_cast<const void*>(&at::detail::getCUDAHooks), &info) == 0 || info.dli_fname == nullptr) return "";
+  if (dladdr(reinterpret_cast<const void*>(&at::detail::getCUDAHooks), &info) == 0 || info.dli_fname == nullptr)
+    return "";
   const std::string path = info.dli_fname;
   return path.substr(0, path.find_last_of('/') + 1);
 }
@@ -32,7 +33,9 @@ absl::StatusOr<int> LoadCuda() {
   }
   try {
     const int count = at::detail::getCUDAHooks().hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
-    if (count == 0) return absl::NotFoundError("libtorch finds no GPU: is the NVIDIA driver installed? nvidia-smi tells; or use --cpu");
+    if (count == 0)
+      return absl::NotFoundError(
+          "libtorch finds no GPU: is the NVIDIA driver installed? nvidia-smi tells; or use --cpu");
     return count;
   } catch (const std::exception& error) {
     return absl::NotFoundError(absl::StrCat("libtorch cannot use CUDA: ", error.what()));

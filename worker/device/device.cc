@@ -32,8 +32,8 @@ absl::StatusOr<Device> OpenCuda(int index, int threads) {
   const absl::StatusOr<int> count = LoadCuda();
   if (!count.ok()) return count.status();
   if (index < 0 || index >= *count) {
-    return absl::NotFoundError(absl::StrCat("there is no GPU ", index, ": libtorch sees ", *count,
-                                            "; choose another --gpu, or --cpu"));
+    return absl::NotFoundError(
+        absl::StrCat("there is no GPU ", index, ": libtorch sees ", *count, "; choose another --gpu, or --cpu"));
   }
   return Device{Device::Kind::kCuda, index, OpenCpu(threads).threads};
 }

@@ -24,8 +24,8 @@ std::string Name(const Device& device);
 // processes share the cores.
 Device OpenCpu(int threads);
 
-// Loads libtorch_cuda.so from the folder of libtorch_cpu.so. NotFound, with the reason, where the library, the driver or
-// the GPU is missing.
+// Loads libtorch_cuda.so from the folder of libtorch_cpu.so. NotFound, with the reason, where the library, the driver
+// or the GPU is missing.
 absl::StatusOr<Device> OpenCuda(int index, int threads);
 
 // Bytes that a model may still take: free memory of the GPU; of the CPU what is available within the control group.

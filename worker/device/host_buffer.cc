@@ -13,7 +13,8 @@ absl::StatusOr<HostBuffer> HostBuffer::Allocate(size_t bytes, Pages pages) {
   if (bytes == 0) return buffer;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrCat("the system has no ", bytes >> 20, " MiB of memory for the model"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the system has no ", bytes >> 20, " MiB of memory for the model"));
   }
   if (pages == Pages::kHuge) madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: may fail
   buffer.data_ = static_cast<std::byte*>(memory);

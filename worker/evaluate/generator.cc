@@ -79,8 +79,9 @@ absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& t
   options.batch_size = task.batch_size;
   StopWatcher watcher(tokenizer, task.stop, requests.size());
   ASSIGN_OR_RETURN(std::vector<DecodeOutput> outputs,
-                   Decode(model, requests, options,
-                          [&](size_t request, int32_t token) { return watcher.SeesStop(request, token); }, &cancelled));
+                   Decode(
+                       model, requests, options,
+                       [&](size_t request, int32_t token) { return watcher.SeesStop(request, token); }, &cancelled));
   std::vector<Generated> generated;
   for (size_t i = 0; i < outputs.size(); ++i) {
     generated.push_back(Finish(tokenizer, task, std::move(outputs[i]), requests[i].prompt.size()));

@@ -25,7 +25,8 @@ struct Generated {
 // One result per prompt, in order. `prompts` are complete texts (templates filled in); `add_special_tokens` puts the
 // tokenizer's BOS before them, which a chat template has written itself. Errors: CANCELLED, DATA_LOSS (NaN or
 // Inf), RESOURCE_EXHAUSTED (memory), INVALID_ARGUMENT (an empty or too long prompt, named by its index).
-absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& tokenizer, std::span<const std::string> prompts, bool add_special_tokens,
+absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& tokenizer,
+                                                std::span<const std::string> prompts, bool add_special_tokens,
                                                 const Task& task, const std::atomic<bool>& cancelled);
 
 }  // namespace heterosis

@@ -50,7 +50,8 @@ class MergeTrialRunner : public TrialRunner {
   }
 
  private:
-  // Makes the recipe's model the resident one. Shards of one trial usually follow each other: the second finds it there.
+  // Makes the recipe's model the resident one. Shards of one trial usually follow each other: the second finds it
+  // there.
   absl::Status Materialize(const Recipe& recipe) {
     const std::string digest = RecipeDigest(recipe);
     if (digest == merged_digest_) return absl::OkStatus();
@@ -75,12 +76,14 @@ class MergeTrialRunner : public TrialRunner {
 
   absl::StatusOr<std::vector<SampleResult>> Answer(const ShardWork& work, const std::atomic<bool>& cancelled) {
     const Tokenizer& tokenizer = *merger_->tokenizer_model.tokenizer;
-    ASSIGN_OR_RETURN(const PromptWriter writer, PromptWriter::Create(task_, merger_->tokenizer_model.checkpoint->folder()));
+    ASSIGN_OR_RETURN(const PromptWriter writer,
+                     PromptWriter::Create(task_, merger_->tokenizer_model.checkpoint->folder()));
     std::vector<std::string> prompts;
     for (const Problem& problem : work.problems) {
       ASSIGN_OR_RETURN(prompts.emplace_back(), writer.Write(problem.question));
     }
-    ASSIGN_OR_RETURN(const std::vector<Generated> answers, Generate(*model_, tokenizer, prompts, writer.add_special_tokens(), task_, cancelled));
+    ASSIGN_OR_RETURN(const std::vector<Generated> answers,
+                     Generate(*model_, tokenizer, prompts, writer.add_special_tokens(), task_, cancelled));
     const Scorer scorer(task_, gate_.get());
     std::vector<SampleResult> results;
     for (size_t i = 0; i < answers.size(); ++i) {

@@ -19,7 +19,8 @@ absl::StatusOr<LoadedModel> ModelLibrary::Get(const std::string& name) {
   if (const auto found = loaded_.find(name); found != loaded_.end()) return found->second;
   const auto folder = folders_.find(name);
   if (folder == folders_.end()) {
-    return absl::NotFoundError(absl::StrCat("this worker has no model \"", name, "\": start it with --model ", name, "=FOLDER"));
+    return absl::NotFoundError(
+        absl::StrCat("this worker has no model \"", name, "\": start it with --model ", name, "=FOLDER"));
   }
   ASSIGN_OR_RETURN(const LoadedModel model, OpenModel(folder->second));
   loaded_[name] = model;

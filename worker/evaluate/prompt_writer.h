@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a problem's question to the whole prompt text: the task's template, and the tokenizer's chat template where asked for.
+// From a problem's question to the whole prompt text: the task's template, and the tokenizer's chat template where
+// asked for.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,8 @@ namespace heterosis {
 // Immutable after Create, thread-safe.
 class PromptWriter {
  public:
-  // `model_folder` is the folder of the output tokenizer. An error where the task wants a chat template and there is none.
+  // `model_folder` is the folder of the output tokenizer. An error where the task wants a chat template and there is
+  // none.
   static absl::StatusOr<PromptWriter> Create(const Task& task, const std::string& model_folder);
 
   absl::StatusOr<std::string> Write(std::string_view question) const;

@@ -11,7 +11,9 @@
 
 namespace heterosis {
 
-MergeShape ShapeOf(const Recipe& recipe) { return {recipe.base, recipe.sources, recipe.tokenizer, recipe.out_dtype}; }
+MergeShape ShapeOf(const Recipe& recipe) {
+  return {recipe.base, recipe.sources, recipe.tokenizer, recipe.out_dtype};
+}
 
 absl::StatusOr<RecipeMerger> MakeRecipeMerger(const MergeShape& shape, ModelLibrary& library, int threads) {
   std::vector<std::string> names = shape.sources;

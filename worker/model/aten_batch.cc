@@ -67,7 +67,8 @@ std::vector<AttentionGroup> MakeGroups(const ModelConfig& config, std::span<cons
     offsets[i] = tokens;
     tokens += Length(segments[i]);
   }
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return Length(segments[a]) < Length(segments[b]); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return Length(segments[a]) < Length(segments[b]); });
   std::vector<AttentionGroup> groups;
   std::vector<Segment> members;
   std::vector<int64_t> member_offsets;
@@ -82,8 +83,7 @@ std::vector<AttentionGroup> MakeGroups(const ModelConfig& config, std::span<cons
     const int64_t length = Length(segments[i]);
     const int64_t wider = std::max(keys, segments[i].position + length);
     const bool single_before = !members.empty() && members[0].tokens.size() == 1;
-    if ((single_before && length > 1) ||
-        static_cast<int64_t>(members.size() + 1) * length * wider > kMaskElementsMax) {
+    if ((single_before && length > 1) || static_cast<int64_t>(members.size() + 1) * length * wider > kMaskElementsMax) {
       flush();
     }
     keys = std::max(keys, segments[i].position + length);
@@ -96,8 +96,8 @@ std::vector<AttentionGroup> MakeGroups(const ModelConfig& config, std::span<cons
 
 }  // namespace
 
-AtenBatch MakeAtenBatch(const ModelConfig& config, const Rope& rope, std::span<const Segment> segments, int64_t positions,
-                        const at::TensorOptions& options) {
+AtenBatch MakeAtenBatch(const ModelConfig& config, const Rope& rope, std::span<const Segment> segments,
+                        int64_t positions, const at::TensorOptions& options) {
   std::vector<int64_t> ids, slots, last;
   std::vector<float> angles;
   const size_t dim = static_cast<size_t>(config.head_dim);

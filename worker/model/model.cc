@@ -46,8 +46,9 @@ absl::Status Model::LoadFrom(const Checkpoint& checkpoint) {
   const std::vector<ConstTensor>& tensors = checkpoint.tensors();
   const std::span<const MutableTensor> to = slots();
   if (tensors.size() != to.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(checkpoint.folder(), ": has ", tensors.size(), " tensors, the model has ",
-                                                   to.size(), ": they are not of one architecture"));
+    return absl::InvalidArgumentError(absl::StrCat(checkpoint.folder(), ": has ", tensors.size(),
+                                                   " tensors, the model has ", to.size(),
+                                                   ": they are not of one architecture"));
   }
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].name != to[i].name || tensors[i].shape != to[i].shape) {

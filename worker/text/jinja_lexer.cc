@@ -18,8 +18,12 @@ constexpr std::string_view kSpaces = " \t\n\r\v\f";
 constexpr std::array<std::string_view, 6> kLongOperators = {"//", "**", "==", "!=", "<=", ">="};
 constexpr std::string_view kShortOperators = "+-*/%~<>=()[]{},:.|";
 
-bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsNameStart(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string NormalizeNewlines(std::string_view source) {
   std::string out;
@@ -146,7 +150,9 @@ class Lexer {
       return absl::OkStatus();
     }
     if (IsDigit(c)) {
-      const auto skip_digits = [&] { while (at_ < source_.size() && IsDigit(source_[at_])) ++at_; };
+      const auto skip_digits = [&] {
+        while (at_ < source_.size() && IsDigit(source_[at_])) ++at_;
+      };
       skip_digits();
       const bool fraction = at_ + 1 < source_.size() && source_[at_] == '.' && IsDigit(source_[at_ + 1]);
       if (fraction) {
@@ -162,7 +168,8 @@ class Lexer {
       Add(Kind::kOperator, std::string(name));
       return absl::OkStatus();
     }
-    if (kShortOperators.find(c) == std::string_view::npos) return Error(absl::StrCat("unexpected '", std::string(1, c), "'"));
+    if (kShortOperators.find(c) == std::string_view::npos)
+      return Error(absl::StrCat("unexpected '", std::string(1, c), "'"));
     open_braces += c == '{' || c == '[' || c == '(';
     open_braces -= c == '}' || c == ']' || c == ')';
     ++at_;
@@ -219,6 +226,8 @@ class Lexer {
 
 }  // namespace
 
-absl::StatusOr<std::vector<JinjaToken>> LexJinja(std::string_view source) { return Lexer(source).Run(); }
+absl::StatusOr<std::vector<JinjaToken>> LexJinja(std::string_view source) {
+  return Lexer(source).Run();
+}
 
 }  // namespace heterosis

@@ -392,7 +392,8 @@ class Parser {
     int64_t integer = 0;
     double number = 0;
     const bool whole = Now().kind == Token::kInteger;
-    const std::errc error = whole ? std::from_chars(text.data(), end, integer).ec : std::from_chars(text.data(), end, number).ec;
+    const std::errc error =
+        whole ? std::from_chars(text.data(), end, integer).ec : std::from_chars(text.data(), end, number).ec;
     if (error != std::errc()) return Error("a number is out of range");
     node->constant = whole ? Json(integer) : Json(number);
     ++at_;

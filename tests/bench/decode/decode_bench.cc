@@ -50,12 +50,13 @@ absl::StatusOr<Timing> TimeOurs(const std::string& folder, const Json& bench_cas
 
 absl::Status RunBench(const std::string& folder, int threads) {
   if (!std::filesystem::exists(folder + "/cases.json")) {
-    const std::string command = ".deps/venv/bin/python tests/bench/decode/reference.py " + folder + " " +
-                                std::to_string(threads);
+    const std::string command =
+        ".deps/venv/bin/python tests/bench/decode/reference.py " + folder + " " + std::to_string(threads);
     if (std::system(command.c_str()) != 0) return absl::InternalError("failed: " + command);
   }
   ASSIGN_OR_RETURN(const Json cases, ReadJsonFile(folder + "/cases.json"));
-  std::printf("%-6s %-9s %14s %14s %7s %12s\n", "model", "dtype", "transformers/s", "heterosis/s", "ratio", "weights ms");
+  std::printf("%-6s %-9s %14s %14s %7s %12s\n", "model", "dtype", "transformers/s", "heterosis/s", "ratio",
+              "weights ms");
   for (const Json& bench_case : cases) {
     ASSIGN_OR_RETURN(const Timing ours, TimeOurs(folder, bench_case, threads));
     const double samples = static_cast<double>(bench_case["prompts"].size());
@@ -73,7 +74,8 @@ absl::Status RunBench(const std::string& folder, int threads) {
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 2;
   const bool keep = argc > 2;
-  const std::string folder = keep ? argv[2] : (std::filesystem::temp_directory_path() / "heterosis_decode_bench").string();
+  const std::string folder =
+      keep ? argv[2] : (std::filesystem::temp_directory_path() / "heterosis_decode_bench").string();
   std::filesystem::create_directories(folder);
   const absl::Status status = heterosis::RunBench(folder, threads);
   if (!keep) std::filesystem::remove_all(folder);

@@ -80,7 +80,8 @@ class DecodeDifferentialTest : public testing::TestWithParam<const char*> {
     ASSERT_TRUE(logits.ok()) << logits.status();
     ASSERT_EQ(logits->size(), expected_.logits_float32.size());
     for (size_t i = 0; i < logits->size(); ++i) {
-      ASSERT_NEAR((*logits)[i], expected_.logits_float32[i], 1e-4 * std::max(1.0f, std::abs(expected_.logits_float32[i])))
+      ASSERT_NEAR((*logits)[i], expected_.logits_float32[i],
+                  1e-4 * std::max(1.0f, std::abs(expected_.logits_float32[i])))
           << "token " << i / 211 << ", logit " << i % 211;
     }
   }
@@ -128,12 +129,24 @@ class DecodeDifferentialTest : public testing::TestWithParam<const char*> {
   Expected expected_;
 };
 
-TEST_P(DecodeDifferentialTest, LogitsEqualTransformers) { ExpectLogits(false); }
-TEST_P(DecodeDifferentialTest, LogitsOfTheGenericPathEqualTransformers) { ExpectLogits(true); }
-TEST_P(DecodeDifferentialTest, Bf16LogitsAreAsGoodAsTransformers) { ExpectBf16Logits(false); }
-TEST_P(DecodeDifferentialTest, Bf16LogitsOfTheGenericPathAreAsGoodAsTransformers) { ExpectBf16Logits(true); }
-TEST_P(DecodeDifferentialTest, GreedyTokensEqualTransformers) { ExpectGreedy(false); }
-TEST_P(DecodeDifferentialTest, GreedyTokensOfTheGenericPathEqualTransformers) { ExpectGreedy(true); }
+TEST_P(DecodeDifferentialTest, LogitsEqualTransformers) {
+  ExpectLogits(false);
+}
+TEST_P(DecodeDifferentialTest, LogitsOfTheGenericPathEqualTransformers) {
+  ExpectLogits(true);
+}
+TEST_P(DecodeDifferentialTest, Bf16LogitsAreAsGoodAsTransformers) {
+  ExpectBf16Logits(false);
+}
+TEST_P(DecodeDifferentialTest, Bf16LogitsOfTheGenericPathAreAsGoodAsTransformers) {
+  ExpectBf16Logits(true);
+}
+TEST_P(DecodeDifferentialTest, GreedyTokensEqualTransformers) {
+  ExpectGreedy(false);
+}
+TEST_P(DecodeDifferentialTest, GreedyTokensOfTheGenericPathEqualTransformers) {
+  ExpectGreedy(true);
+}
 
 INSTANTIATE_TEST_SUITE_P(Models, DecodeDifferentialTest,
                          testing::Values("llama_plain", "llama_tied_one_kv_head", "llama_biases", "llama_odd_sizes",

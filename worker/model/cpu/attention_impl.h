@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotation and attention of kernels.h over the blocks of the KV cache. T is float or uint16_t (bf16). The query heads of
-// one kv head are done together, so that a key or value is read once for up to four of them.
+// Rotation and attention of kernels.h over the blocks of the KV cache. T is float or uint16_t (bf16). The query heads
+// of one kv head are done together, so that a key or value is read once for up to four of them.
 #pragma once
 
 #include "worker/model/cpu/kernels.h"

@@ -43,7 +43,8 @@ absl::Status Block::Reserve(int64_t capacity, int64_t positions, int lanes) {
   capacity_ = std::max(capacity, capacity_);
   positions_ = std::max(positions, positions_);
   lanes_ = std::max(lanes, lanes_);
-  scores_stride_ = (RoundUp(positions_, kCachePositions) + kCachePositions) * (config_.num_heads / config_.num_kv_heads);
+  scores_stride_ =
+      (RoundUp(positions_, kCachePositions) + kCachePositions) * (config_.num_heads / config_.num_kv_heads);
   size_t bytes = 0;
   const auto place = [&](int64_t count, int64_t element_bytes) {
     const size_t offset = bytes;

@@ -87,7 +87,7 @@ class Block {
   int64_t hidden_stride_ = 0, qkv_stride_ = 0, attended_stride_ = 0, gate_up_stride_ = 0, activated_stride_ = 0;
   int64_t scores_stride_ = 0;  // of a lane
   HostBuffer memory_;
-  float* hidden_ = nullptr;     // the residual stream, f32 in either type
+  float* hidden_ = nullptr;  // the residual stream, f32 in either type
   std::byte* normed_ = nullptr;
   float* qkv_ = nullptr;
   std::byte* attended_ = nullptr;

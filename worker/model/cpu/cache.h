@@ -20,7 +20,9 @@ class Cache {
                      (bf16 ? 2 : 4)),
         block_bytes_(layer_bytes_ * config.num_layers) {}
 
-  int64_t RowBytes(int64_t positions) const { return RoundUp(positions, kCachePositions) / kCachePositions * block_bytes_; }
+  int64_t RowBytes(int64_t positions) const {
+    return RoundUp(positions, kCachePositions) / kCachePositions * block_bytes_;
+  }
 
   // Keeps the memory when it is already large enough.
   absl::Status Reserve(int rows, int64_t positions) {

@@ -51,7 +51,7 @@ class CpuEngine : public Engine {
   int64_t positions_ = 0;
   int64_t block_tokens_ = 0;  // of a thread that works alone
   std::optional<Rope> rope_;
-  std::vector<Block> blocks_;       // one a thread
+  std::vector<Block> blocks_;  // one a thread
   std::vector<Token> tokens_;
   std::vector<size_t> boundaries_;  // where each thread's tokens begin, and the end
   std::vector<float> angles_;       // of tokens whose angles are not in the table
@@ -113,7 +113,8 @@ absl::Status CpuEngine::ReserveCache(int rows, int64_t positions) {
   block_tokens_ = std::clamp(fitting / 12 * 12, kBlockTokensMin, kBlockTokensMax);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     // The first block serves all threads when they work together.
-    RETURN_IF_ERROR(blocks_[i].Reserve(i == 0 && threads_ > 1 ? kBlockTokensMax : block_tokens_, positions_, i == 0 ? threads_ : 1));
+    RETURN_IF_ERROR(blocks_[i].Reserve(i == 0 && threads_ > 1 ? kBlockTokensMax : block_tokens_, positions_,
+                                       i == 0 ? threads_ : 1));
   }
   return absl::OkStatus();
 }
@@ -174,7 +175,8 @@ void CpuEngine::RunByRows(std::span<const Segment> segments) {
     const std::span<const Token> mine = std::span<const Token>(tokens_).subspan(first, last - first);
     const size_t capacity = static_cast<size_t>(block_tokens_);
     const size_t count = (mine.size() + capacity - 1) / capacity;
-    const size_t size = count == 0 ? 0 : static_cast<size_t>(RoundUp(static_cast<int64_t>((mine.size() + count - 1) / count), 12));
+    const size_t size =
+        count == 0 ? 0 : static_cast<size_t>(RoundUp(static_cast<int64_t>((mine.size() + count - 1) / count), 12));
     for (size_t at = 0; at < mine.size(); at += size) {
       block.Run(mine.subspan(at, std::min(size, mine.size() - at)), cache_, Lane());
     }
@@ -206,8 +208,8 @@ absl::Status CpuEngine::Forward(std::span<const Segment> segments, std::span<Nex
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Engine>> MakeCpuEngine(const ModelConfig& config, const DecoderWeights& weights, bool bf16,
-                                                      int threads, const Kernels& kernels) {
+absl::StatusOr<std::unique_ptr<Engine>> MakeCpuEngine(const ModelConfig& config, const DecoderWeights& weights,
+                                                      bool bf16, int threads, const Kernels& kernels) {
   auto engine = std::make_unique<CpuEngine>(config, weights, bf16, threads, kernels);
   RETURN_IF_ERROR(engine->Plan());
   return std::unique_ptr<Engine>(std::move(engine));

@@ -15,7 +15,7 @@ namespace heterosis::cpu {
 
 // `weights` (ExpectedTensors of the configuration) are borrowed. Memory: a packed copy of them in the compute type.
 // `kernels` must be for that type.
-absl::StatusOr<std::unique_ptr<Engine>> MakeCpuEngine(const ModelConfig& config, const DecoderWeights& weights, bool bf16,
-                                                      int threads, const Kernels& kernels);
+absl::StatusOr<std::unique_ptr<Engine>> MakeCpuEngine(const ModelConfig& config, const DecoderWeights& weights,
+                                                      bool bf16, int threads, const Kernels& kernels);
 
 }  // namespace heterosis::cpu

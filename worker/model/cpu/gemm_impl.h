@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix product of kernels.h: tiles of rows x columns that stay in registers, weights packed in panels of 32 columns.
-// A step of the depth is 4 bytes of x and 128 of w for both types: one float, or a pair of bf16.
+// The matrix product of kernels.h: tiles of rows x columns that stay in registers, weights packed in panels of 32
+// columns. A step of the depth is 4 bytes of x and 128 of w for both types: one float, or a pair of bf16.
 #pragma once
 
 #include "worker/model/cpu/kernels.h"
@@ -29,7 +29,9 @@ inline constexpr int64_t kDepthSteps = 512;  // of a block: 64 KiB of a panel, w
 
 // Rows of a tile: as many accumulators as the registers hold.
 template <bool kBf16>
-inline constexpr int kTileRows = kLanes == 16 ? 12 : kBf16 ? 4 : 6;
+inline constexpr int kTileRows = kLanes == 16 ? 12
+                                 : kBf16      ? 4
+                                              : 6;
 
 template <bool kBf16>
 inline void MultiplyAdd(Lanes& accumulator, uint32_t x, const Bits& w) {
@@ -40,8 +42,7 @@ inline void MultiplyAdd(Lanes& accumulator, uint32_t x, const Bits& w) {
   } else {
 #if defined(__AVX512BF16__)
     const __m512i pair = _mm512_set1_epi32(static_cast<int>(x));
-    accumulator = _mm512_dpbf16_ps(accumulator, __builtin_bit_cast(__m512bh, pair),
-                                   __builtin_bit_cast(__m512bh, w));
+    accumulator = _mm512_dpbf16_ps(accumulator, __builtin_bit_cast(__m512bh, pair), __builtin_bit_cast(__m512bh, w));
 #else
     const uint32_t low = x << 16, high = x & 0xffff0000u;
     float x0, x1;

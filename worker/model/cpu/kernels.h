@@ -9,7 +9,7 @@
 
 namespace heterosis::cpu {
 
-inline constexpr int kPanel = 32;         // columns of a packed panel of weights
+inline constexpr int kPanel = 32;           // columns of a packed panel of weights
 inline constexpr int kCachePositions = 16;  // positions of a block of the KV cache
 
 inline constexpr int64_t RoundUp(int64_t value, int64_t step) {
@@ -19,11 +19,11 @@ inline constexpr int64_t RoundUp(int64_t value, int64_t step) {
 // y[r][32*p + c] (+)= sum over k of x[r][k] * w[p][k][c], for the panels p in [panel_begin, panel_end).
 // Packed weights: float [panel][depth][32], or bf16 [panel][depth/2][32][2].
 struct Gemm {
-  const void* x;     // float or bf16, `x_stride` elements from row to row, zero-padded to an even depth
+  const void* x;  // float or bf16, `x_stride` elements from row to row, zero-padded to an even depth
   int64_t x_stride;
   const void* w;
-  int64_t depth;     // even for bf16
-  float* y;          // already moved to where column 32*panel_begin goes
+  int64_t depth;  // even for bf16
+  float* y;       // already moved to where column 32*panel_begin goes
   int64_t y_stride;
   int64_t rows;
   int64_t panel_begin;
@@ -32,28 +32,28 @@ struct Gemm {
   bool accumulate;    // add to y instead of overwriting it
 };
 
-// One token's attention over a row of the cache. Blocks of 16 positions lie `block_stride` bytes apart; in a block, each
-// kv head has its keys [head_dim][16] and then its values [16][value_stride].
+// One token's attention over a row of the cache. Blocks of 16 positions lie `block_stride` bytes apart; in a block,
+// each kv head has its keys [head_dim][16] and then its values [16][value_stride].
 struct Attention {
-  float* q;             // heads * head_dim, already rotated and scaled
+  float* q;                // heads * head_dim, already rotated and scaled
   const std::byte* cache;  // of this row and layer
-  int64_t block_stride;   // bytes
+  int64_t block_stride;    // bytes
   int64_t heads;
   int64_t kv_heads;
   int64_t head_dim;
-  int64_t first;    // first position attended to
-  int64_t last;     // last one, inclusive
-  float* scores;    // scratch: heads / kv_heads rows of RoundUp(last + 1 - first, 16) + 16 floats
-  void* out;        // heads * head_dim, in the type of the activations
+  int64_t first;  // first position attended to
+  int64_t last;   // last one, inclusive
+  float* scores;  // scratch: heads / kv_heads rows of RoundUp(last + 1 - first, 16) + 16 floats
+  void* out;      // heads * head_dim, in the type of the activations
 };
 
 // Rotates q and k of one token, scales q, and stores k and v in the cache.
 struct RopeStore {
-  float* qkv;        // heads * head_dim of q, kv_heads * head_dim of k, as many of v
+  float* qkv;         // heads * head_dim of q, kv_heads * head_dim of k, as many of v
   const float* rope;  // head_dim / 2 cosines, as many sines
   float q_scale;
-  std::byte* cache;   // of this row, layer and block
-  int64_t slot;       // position % 16
+  std::byte* cache;  // of this row, layer and block
+  int64_t slot;      // position % 16
   int64_t heads;
   int64_t kv_heads;
   int64_t head_dim;
@@ -69,7 +69,8 @@ struct Kernels {
   const char* name;
   void (*gemm)(const Gemm&);
   // out[r] = x[r] / rms(x[r]) * weight
-  void (*rms_norm)(const float* x, int64_t x_stride, int64_t rows, int64_t hidden, const float* weight, float eps, void* out, int64_t out_stride);
+  void (*rms_norm)(const float* x, int64_t x_stride, int64_t rows, int64_t hidden, const float* weight, float eps,
+                   void* out, int64_t out_stride);
   void (*rope_store)(const RopeStore&);
   void (*attention)(const Attention&);
   // out[r][i] = silu(x[r][i]) * x[r][width + i]
@@ -79,7 +80,9 @@ struct Kernels {
 };
 
 // value_stride of Attention, in elements.
-inline int64_t ValueStride(int64_t head_dim) { return RoundUp(head_dim, 16); }
+inline int64_t ValueStride(int64_t head_dim) {
+  return RoundUp(head_dim, 16);
+}
 
 // Tables for f32 and for bf16 weights, activations and cache (accumulation is always in f32), or nullptr where the
 // compiler or this CPU lacks the instructions.

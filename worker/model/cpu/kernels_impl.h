@@ -11,8 +11,8 @@ namespace heterosis::cpu {
 namespace {
 
 template <typename T>
-void RunRmsNorm(const float* x, int64_t x_stride, int64_t rows, int64_t hidden, const float* weight, float eps, void* out,
-                int64_t out_stride) {
+void RunRmsNorm(const float* x, int64_t x_stride, int64_t rows, int64_t hidden, const float* weight, float eps,
+                void* out, int64_t out_stride) {
   for (int64_t row = 0; row < rows; ++row) {
     const float* from = x + row * x_stride;
     T* to = static_cast<T*>(out) + row * out_stride;
@@ -63,8 +63,8 @@ inline void RunArgmax(const float* logits, int64_t count, int32_t token, Best* b
 
 template <typename T>
 Kernels MakeKernels(const char* name) {
-  return Kernels{name,           RunGemm<sizeof(T) == 2>, RunRmsNorm<T>, RunRopeStore<T>, RunAttention<T>,
-                 RunSwiglu<T>, RunArgmax};
+  return Kernels{name,     RunGemm<sizeof(T) == 2>, RunRmsNorm<T>, RunRopeStore<T>, RunAttention<T>, RunSwiglu<T>,
+                 RunArgmax};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectors of 16 floats in the compiler's own notation, for kernels_impl.h alone: all is in an unnamed namespace, because
-// each including file is compiled for another instruction set.
+// Vectors of 16 floats in the compiler's own notation, for kernels_impl.h alone: all is in an unnamed namespace,
+// because each including file is compiled for another instruction set.
 #pragma once
 
 #include <cstdint>

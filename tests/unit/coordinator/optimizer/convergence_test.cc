@@ -74,11 +74,18 @@ TEST(ConvergenceTest, FindsAnOptimumInsideTheBounds) {
   }
 }
 
+// The package's own update diverges here when clipped: its mean ends far from the corner.
 TEST(ConvergenceTest, FindsAnOptimumOnTheBounds) {
   const Function corner = [](const std::vector<double>& x) {
     return x[0] + (1 - x[1]) + (x[2] - 0.3) * (x[2] - 0.3) + (1 - x[3]);
   };
-  EXPECT_LT(Minimise(UnitOptions(4, 3), corner, 3000).best, 1e-10);
+  for (const auto step_size : {OptimizerOptions::StepSize::kCsa, OptimizerOptions::StepSize::kTpa}) {
+    for (const uint64_t seed : {1, 2, 3, 4, 5}) {
+      OptimizerOptions options = UnitOptions(4, seed);
+      options.step_size = step_size;
+      EXPECT_LT(Minimise(options, corner, 3000).of_mean, 1e-4) << seed;
+    }
+  }
 }
 
 TEST(ConvergenceTest, RandomSearchAtTheSameBudgetIsFarBehind) {
@@ -88,15 +95,15 @@ TEST(ConvergenceTest, RandomSearchAtTheSameBudgetIsFarBehind) {
   EXPECT_GT(Minimise(options, ShiftedSphere(6, 1), 1000).best, 1e4 * learned);
 }
 
-TEST(ConvergenceTest, InjectedOptimumIsKept) {
+TEST(ConvergenceTest, MeanMovesTowardsAGoodInjectedPoint) {
   OptimizerOptions options = UnitOptions(20, 1);
   const Function sphere = ShiftedSphere(20, 1);
   RandomStream stream(RandomKey({1, 99}));
   std::vector<double> near_optimum(20);
   for (double& value : near_optimum) value = 0.2 + 0.6 * stream.NextUniform() + 0.01;
-  const double without = Minimise(options, sphere, 240).of_mean;
+  const double without = Minimise(options, sphere, 12).of_mean;  // one generation
   options.injected = {near_optimum};
-  EXPECT_LT(Minimise(options, sphere, 240).of_mean, without);
+  EXPECT_LT(Minimise(options, sphere, 12).of_mean, 0.8 * without);
 }
 
 // A search may run on long after it has converged: nothing underflows.

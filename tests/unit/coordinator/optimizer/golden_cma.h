@@ -116,8 +116,11 @@ inline CmaSettings SettingsOf(const Json& golden) {
 // The normal rows of the file. The package samples B D z and we B D (B^T z'): z' = B z gives the same point.
 class GoldenNormals {
  public:
-  GoldenNormals(const Json& golden, size_t index)
-      : b_(MatrixOf(golden.at("generations").at(index).at("B"))), rows_(MatrixOf(golden.at("z_rows"))) {
+  // `stretch`: by how much the file lengthened its samples.
+  GoldenNormals(const Json& golden, size_t index, double stretch)
+      : stretch_(stretch),
+        b_(MatrixOf(golden.at("generations").at(index).at("B"))),
+        rows_(MatrixOf(golden.at("z_rows"))) {
     const Json& generation = golden.at("generations").at(index);
     used_ = generation.at("z_rows_used_per_ask").get<std::vector<size_t>>();
     size_t row = generation.at("z_first_row").get<size_t>();
@@ -132,13 +135,14 @@ class GoldenNormals {
     ASSERT_LT(static_cast<size_t>(attempt), used_[candidate]) << "the package stopped resampling earlier";
     asked_[candidate] = static_cast<size_t>(attempt) + 1;
     const std::span<const double> row = rows_.row(first_row_[candidate] + static_cast<size_t>(attempt));
-    for (size_t i = 0; i < z.size(); ++i) z[i] = Dot(b_.row(i), row);
+    for (size_t i = 0; i < z.size(); ++i) z[i] = stretch_ * Dot(b_.row(i), row);
   }
 
   const std::vector<size_t>& used() const { return used_; }
   const std::vector<size_t>& asked() const { return asked_; }
 
  private:
+  double stretch_;
   Matrix b_;
   Matrix rows_;
   std::vector<size_t> used_;

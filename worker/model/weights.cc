@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cmath>
 #include <cstring>
 #include <string>
 #include <unordered_map>
@@ -45,16 +44,6 @@ DecoderWeights ArrangeWeights(const ModelConfig& config, std::span<const Mutable
   }
   assert(weights.embedding && weights.norm && weights.head.weight);
   return weights;
-}
-
-uint16_t FloatToBf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) return 0x7fc0;
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-float Bf16ToFloat(uint16_t value) {
-  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
 }
 
 float HalfToFloat(uint16_t value) {

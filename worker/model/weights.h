@@ -2,6 +2,7 @@
 // The tensors of a decoder by their part in it, and reading them as numbers.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -42,8 +43,14 @@ void ReadFloats(const MutableTensor& tensor, int64_t begin, std::span<float> out
 void CopyConverted(const ConstTensor& from, const MutableTensor& to);
 
 // Elements to and from other types, to nearest even.
-uint16_t FloatToBf16(float value);
-float Bf16ToFloat(uint16_t value);
+inline uint16_t FloatToBf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  return static_cast<uint16_t>(value != value ? 0x7fc0 : rounded);
+}
+inline float Bf16ToFloat(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
 float HalfToFloat(uint16_t value);
 uint16_t FloatToHalf(float value);
 

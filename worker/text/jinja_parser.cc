@@ -18,6 +18,7 @@ using Token = JinjaToken::Kind;
 using Parsed = absl::StatusOr<JinjaNodePtr>;
 
 constexpr int kDepthMax = 100;
+constexpr int kChainMax = 200;  // a + b + ..., a.b.c ...: each link is one level of the tree
 
 class Parser {
  public:
@@ -188,7 +189,8 @@ class Parser {
     const Depth depth(depth_);
     if (depth_ > kDepthMax) return Error("too deeply nested");
     ASSIGN_OR_RETURN(JinjaNodePtr value, Or());
-    while (IsName("if")) {
+    for (int links = 0; IsName("if"); ++links) {
+      if (links > kChainMax) return Error("too long an expression");
       JinjaNodePtr node = Make(Kind::kConditional);
       ++at_;
       node->children.resize(3);
@@ -207,7 +209,9 @@ class Parser {
   // left (op right)*, `op` being one of `operators` of the kind `token`.
   Parsed LeftAssociative(Token token, std::initializer_list<std::string_view> operators, Level operand) {
     ASSIGN_OR_RETURN(JinjaNodePtr left, (this->*operand)());
+    int links = 0;
     while (Now().kind == token && std::find(operators.begin(), operators.end(), Now().text) != operators.end()) {
+      if (++links > kChainMax) return Error("too long an expression");
       JinjaNodePtr node = Make(Kind::kBinary, Now().text);
       ++at_;
       node->children.push_back(std::move(left));
@@ -256,7 +260,7 @@ class Parser {
   // A unary operand with what follows it: | filters and "is" tests.
   Parsed Filtered() {
     ASSIGN_OR_RETURN(JinjaNodePtr value, Unary());
-    while (true) {
+    for (int links = 0; links <= kChainMax; ++links) {
       if (TakeOperator("|")) {
         JinjaNodePtr node = Make(Kind::kFilter);
         ASSIGN_OR_RETURN(node->name, ExpectName());
@@ -274,6 +278,7 @@ class Parser {
         return value;
       }
     }
+    return Error("too long an expression");
   }
 
   Parsed Test(JinjaNodePtr value) {
@@ -298,7 +303,7 @@ class Parser {
   }
 
   Parsed Postfix(JinjaNodePtr value) {
-    while (true) {
+    for (int links = 0; links <= kChainMax; ++links) {
       JinjaNodePtr node = Make(Kind::kField);
       if (TakeOperator(".")) {
         ASSIGN_OR_RETURN(node->name, ExpectName());
@@ -315,6 +320,7 @@ class Parser {
       }
       value = std::move(node);
     }
+    return Error("too long an expression");
   }
 
   // What stands in [...]: an index or a slice.

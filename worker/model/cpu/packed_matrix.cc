@@ -53,10 +53,14 @@ void PackedMatrix::PackBlock(int64_t panel, int64_t begin, int64_t count, float*
     }
     return;
   }
-  uint16_t* out = reinterpret_cast<uint16_t*>(data_.data()) + start;
-  for (int64_t k = 0; k < count; ++k) {
-    uint16_t* pairs = out + k / 2 * 2 * kPanel + k % 2;
-    for (int64_t column = 0; column < kPanel; ++column) pairs[column * 2] = FloatToBf16(scratch[column * kBlock + k]);
+  uint16_t halves[kPanel * kBlock];
+  for (int64_t i = 0; i < kPanel * kBlock; ++i) halves[i] = FloatToBf16(scratch[i]);
+  uint32_t* out = reinterpret_cast<uint32_t*>(data_.data()) + start / 2;
+  for (int64_t k = 0; k < count; k += 2) {
+    for (int64_t column = 0; column < kPanel; ++column) {
+      const uint32_t low = halves[column * kBlock + k], high = halves[column * kBlock + k + 1];
+      out[k / 2 * kPanel + column] = low | high << 16;
+    }
   }
 }
 
@@ -78,7 +82,7 @@ void PackedMatrix::PackBias(int64_t panel) {
 }
 
 void PackedMatrix::Pack(int64_t begin, int64_t end) {
-  float scratch[kPanel * kBlock];
+  float scratch[kPanel * kBlock] = {};
   for (int64_t panel = begin; panel < end; ++panel) {
     for (int64_t k = 0; k < packed_depth_; k += kBlock) {
       PackBlock(panel, k, std::min(kBlock, packed_depth_ - k), scratch);

@@ -3,8 +3,10 @@
 // kernels.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -138,19 +140,25 @@ class Golden : public testing::Test {
     return ToFloats({kTensor, out.shape, out.dtype, out.data});
   }
 
-  // Elements that lie at a TIES threshold where mergekit keeps only some of the equal ones.
+  // Elements that lie at a TIES threshold where mergekit keeps only some of the equal ones, by sorting.
   std::set<size_t> TiedElements(const Json& one) {
+    const Recipe recipe = RecipeOf(one);
     std::set<size_t> tied;
-    const Json* aux = JsonFind(one, "aux_values");
-    const Json* thresholds = aux == nullptr ? nullptr : JsonFind(*aux, "threshold");
-    if (thresholds == nullptr) return tied;
-    const std::vector<float> base = ToFloats(Input(one, one["base"].get<std::string>()));
-    const DType dtype = *DTypeFromName(one["in_dtype"].get<std::string>());
-    for (const auto& [model, values] : thresholds->items()) {
-      if (values["n_greater"].get<int>() + values["n_equal"].get<int>() == values["k"].get<int>()) continue;
-      const std::vector<float> x = ToFloats(Input(one, model));
-      for (size_t i = 0; i < x.size(); ++i) {
-        if (std::fabs(RoundTo(dtype, x[i] - base[i])) == values["threshold"].get<float>()) tied.insert(i);
+    if (recipe.method != MergeMethod::kTies) return tied;
+    const std::vector<float> base = ToFloats(Input(one, recipe.base));
+    for (size_t m = 0; m < recipe.sources.size(); ++m) {
+      const double density = recipe.rows.front().density[m];
+      if (density <= 0 || density >= 1) continue;
+      std::vector<float> magnitudes = ToFloats(Input(one, recipe.sources[m]));
+      for (size_t i = 0; i < base.size(); ++i) {
+        magnitudes[i] = std::fabs(RoundTo(recipe.dtype, magnitudes[i] - base[i]));
+      }
+      std::vector<float> sorted = magnitudes;
+      std::sort(sorted.begin(), sorted.end(), std::greater<>());
+      const auto k = std::max<size_t>(1, static_cast<size_t>(density * static_cast<double>(sorted.size())));
+      if (k == sorted.size() || sorted[k] < sorted[k - 1]) continue;
+      for (size_t i = 0; i < magnitudes.size(); ++i) {
+        if (magnitudes[i] == sorted[k - 1]) tied.insert(i);
       }
     }
     return tied;

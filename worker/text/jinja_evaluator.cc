@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "common/base/status.h"
 #include "worker/text/jinja_builtins.h"
 
@@ -29,7 +30,7 @@ class Evaluator {
   enum class Jump { kNone, kBreak, kContinue };
 
   static absl::Status AtLine(const absl::Status& status, int line) {
-    if (status.ok() || status.message().starts_with("line ")) return status;
+    if (status.ok() || absl::StartsWith(status.message(), "line ")) return status;
     return Annotate(status, absl::StrCat("line ", line));
   }
 

@@ -22,7 +22,4 @@ struct Inputs {
 // of the config come all at once, a line each.
 absl::StatusOr<Inputs> ReadInputs(const std::string& config_path);
 
-// How answers are asked for and judged, from a checked config.
-Task TaskFromConfig(const v1::Experiment& config);
-
 }  // namespace heterosis

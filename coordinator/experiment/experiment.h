@@ -13,8 +13,10 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/trial/trial.h"
+#include "coordinator/experiment/phase_plan.h"
 #include "coordinator/experiment/progress.h"
 #include "coordinator/experiment/setup.h"
+#include "coordinator/optimizer/optimizer.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/store/store.h"
 
@@ -29,7 +31,8 @@ namespace heterosis {
 class Experiment {
  public:
   // Starts the experiment in an empty store or resumes the one it holds. FailedPrecondition when it holds another one:
-  // the message names what differs in the config, the models or the problems. `store` and `clock` must outlive it.
+  // the message names what differs in the config, the models or the problems. One that had failed is taken up again
+  // with its failed trials. `store` and `clock` must outlive it.
   static absl::StatusOr<std::unique_ptr<Experiment>> Open(ExperimentSetup setup, Store& store, const Clock& clock);
   ~Experiment();
 
@@ -62,17 +65,57 @@ class Experiment {
   const std::string& error() const { return error_; }  // why it failed
 
  private:
-  struct OpenTrialInfo;  // what a shard of an open trial consists of
+  // A trial of the running stage that has shards without a result.
+  struct OpenTrial {
+    Recipe recipe;
+    SampleSet samples;
+    int shards_open = 0;
+    int sharers = 0;  // other trials of the stage that get the same outcome
+  };
 
-  Experiment(ExperimentSetup setup, ExperimentRecord record, Store& store, const Clock& clock);
+  Experiment(ExperimentSetup setup, std::vector<PhasePlan> phases, Store& store, const Clock& clock);
+
+  // experiment.cc: the stage that runs.
+  ShardWork WorkOf(const ShardKey& key) const;
+  absl::Status CheckResult(const ShardResult& result) const;
+  absl::Status Fail(const std::string& worker, const ShardFailure& failure);
+  void Settle(int64_t trial, bool done);
+  int64_t now_ms() const { return clock_.Wall().count(); }
+
+  // advance.cc: from one stage to the next.
+  absl::Status Resume();
+  // When every trial of the stage is final: prepares the next stage and commits it. Without effect otherwise, and when
+  // called again after an error.
+  absl::Status AdvanceIfDue();
+  absl::Status Advance();
+  absl::Status AdvanceGeneration(const std::vector<TrialRecord>& trials);
+  absl::Status AdvanceSelection(const std::vector<TrialRecord>& trials);
+  absl::Status BeginPhase(int phase, std::optional<int64_t> chosen);
+  absl::Status BeginStage(const StageCommit& commit);
+  absl::Status End(ExperimentState state, const std::string& error);
+  // Takes over a stage that is in the store.
+  absl::Status Adopt(const StageRecord& stage, const std::vector<TrialRecord>& trials);
+  absl::Status LoadFitness();
 
   const ExperimentSetup setup_;
+  const std::vector<PhasePlan> phases_;
   const ExperimentRecord record_;
   Store& store_;
   const Clock& clock_;
   std::unique_ptr<Scheduler> scheduler_;
+  int epoch_ = 1;
   ExperimentState state_ = ExperimentState::kRunning;
   std::string error_;
+
+  StageRecord stage_;
+  std::map<int64_t, OpenTrial> open_;     // by trial
+  int trials_total_ = 0;                  // of this stage
+  std::unique_ptr<Optimizer> optimizer_;  // of the phase of this stage; it has been told all earlier generations
+
+  // For progress() only.
+  FitnessSummary fitness_;  // of the phase so far
+  int64_t samples_planned_ = 0, samples_done_ = 0, samples_before_ = 0;
+  std::optional<Clock::Duration> first_lease_;
 };
 
 }  // namespace heterosis

@@ -10,6 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/dataset/problem.h"
+#include "common/trial/trial.h"
+#include "coordinator/experiment/phase_plan.h"
 #include "coordinator/store/records.h"
 #include "heterosis/v1/experiment.pb.h"
 
@@ -20,10 +22,25 @@ struct ExperimentSetup {
   std::vector<Problem> search, validation, test;
   std::map<std::string, std::string> model_digests;  // name -> ModelDigest
   int num_layers = 0;                                // of every model
+
+  const std::vector<Problem>& problems(Split split) const;
 };
 
 // The models that are merged: the sources of every phase, and the base too where a phase interpolates from it (slerp).
 // In the order of the config.
 std::vector<std::string> ParentNames(const v1::Experiment& config);
+
+// Indexes of all problems of a split.
+SampleSet WholeSplit(const ExperimentSetup& setup, Split split);
+
+// Samples that all trials of the experiment score if none is answered from the database, an upper estimate.
+int64_t SamplesPlanned(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases);
+
+// What a new experiment writes down about itself.
+ExperimentRecord RecordOf(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases);
+
+// OK where `setup` is that of the stored experiment but for what cannot change results. FailedPrecondition names every
+// difference in the config, the models and the problems, and the remedy.
+absl::Status CheckSameExperiment(const ExperimentRecord& stored, const ExperimentSetup& setup);
 
 }  // namespace heterosis

@@ -156,6 +156,7 @@ CREATE TABLE failures (
   class TEXT NOT NULL CHECK (class IN ('infra', 'crash', 'invalid', 'numeric')),
   message TEXT NOT NULL,
   time_ms INTEGER NOT NULL,
+  forgiven INTEGER NOT NULL DEFAULT 0 CHECK (forgiven IN (0, 1)),  -- of a trial that was taken up again: counts no more
   FOREIGN KEY (trial, shard) REFERENCES shards
 ) STRICT;
 CREATE INDEX failures_by_trial ON failures (trial);
@@ -175,7 +176,7 @@ SELECT t.genome AS genome,
        max(t.score) FILTER (WHERE t.purpose = 'rescore') AS rescore,
        min(t.trial) AS trial
 FROM trials t
-WHERE t.total = (SELECT count(*) FROM problems p WHERE p.split = t.split)
+JOIN (SELECT split, count(*) AS size FROM problems GROUP BY split) p ON p.split = t.split AND p.size = t.total
 GROUP BY t.genome;
 
 CREATE VIEW best_genomes AS
@@ -266,7 +267,13 @@ std::span<const char* const> Migrations() {
 }
 
 absl::Status CheckOurs(Database& database, std::span<const char* const> migrations) {
-  ASSIGN_OR_RETURN(const int64_t application, database.Number("PRAGMA application_id"));
+  const absl::StatusOr<int64_t> read = database.Number("PRAGMA application_id");
+  if (absl::IsDataLoss(read.status())) {
+    return absl::DataLossError(absl::StrCat(database.path(),
+                                            ": not a database, or damaged at its beginning; choose another file with "
+                                            "--db, or restore a backup"));
+  }
+  ASSIGN_OR_RETURN(const int64_t application, read);
   ASSIGN_OR_RETURN(const int64_t version, database.Number("PRAGMA user_version"));
   ASSIGN_OR_RETURN(const int64_t objects, database.Number("SELECT count(*) FROM sqlite_schema"));
   const bool is_empty = application == 0 && version == 0 && objects == 0;

@@ -82,12 +82,14 @@ absl::Status InsertShards(Database& database, const TrialRecord& trial) {
   return absl::OkStatus();
 }
 
-// The genomes of a settled trial, and of those that share its outcome, get it as their fitness.
+// The genomes of a settled trial, and of those that share its outcome, get it as their fitness. A baseline's scores on
+// validation and test are no fitness.
 absl::Status SpreadFitness(Database& database, int64_t trial) {
   ASSIGN_OR_RETURN(
       Statement update,
       database.Prepare("UPDATE genomes SET fitness = t.score FROM trials t WHERE t.genome = genomes.genome AND "
-                       "(t.trial = ?1 OR t.same_as = ?1) AND t.purpose IN ('search', 'baseline')"));
+                       "(t.trial = ?1 OR t.same_as = ?1) AND t.purpose IN ('search', 'baseline') AND "
+                       "t.split = 'search'"));
   return update.Bind(trial).Run();
 }
 
@@ -241,6 +243,9 @@ absl::StatusOr<int> Store::BeginEpoch(int64_t now_ms) {
 }
 
 absl::Status Store::CommitStage(const StageCommit& commit, int64_t now_ms) {
+  if (commit.stage.kind == StageKind::kGeneration && commit.trials.empty()) {
+    return absl::InvalidArgumentError("a generation without trials");
+  }
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   if (commit.chosen.has_value()) {
     ASSIGN_OR_RETURN(Statement mark, database_->Prepare("UPDATE genomes SET chosen = 1 WHERE genome = ?"));
@@ -260,10 +265,12 @@ absl::Status Store::CommitStage(const StageCommit& commit, int64_t now_ms) {
 absl::Status Store::CommitShard(const ShardCommit& commit, int64_t now_ms) {
   const ShardResult& result = commit.result;
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  ASSIGN_OR_RETURN(Statement update,
-                   database_->Prepare("UPDATE shards SET state = 'done', attempt = ?, worker = ?, merge_seconds = ?, "
-                                      "decode_seconds = ?, finished_ms = ? "
-                                      "WHERE trial = ? AND shard = ? AND state = 'open' RETURNING shard"));
+  ASSIGN_OR_RETURN(
+      Statement update,
+      database_->Prepare("UPDATE shards SET state = 'done', attempt = ?, worker = ?, merge_seconds = ?, "
+                         "decode_seconds = ?, finished_ms = ? "
+                         "WHERE trial = ? AND shard = ? AND state = 'open' AND EXISTS (SELECT 1 FROM trials t WHERE "
+                         "t.trial = shards.trial AND t.state IN ('pending', 'running')) RETURNING shard"));
   update.Bind(result.key.attempt).Bind(commit.worker).Bind(result.merge_seconds).Bind(result.decode_seconds);
   ASSIGN_OR_RETURN(const bool was_open, update.Bind(now_ms).Bind(result.key.trial).Bind(result.key.shard).Step());
   update.Reset();
@@ -306,6 +313,18 @@ absl::Status Store::Finish(const FinishCommit& commit, int64_t now_ms) {
   ASSIGN_OR_RETURN(Statement update, database_->Prepare("UPDATE experiment SET state = ?, error = ?, finished_ms = ?"));
   RETURN_IF_ERROR(update.Bind(Name(commit.state)).Bind(commit.error).Bind(now_ms).Run());
   return Commit(transaction, "finish");
+}
+
+absl::Status Store::Reopen() {
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  RETURN_IF_ERROR(database_->Execute(
+      "UPDATE failures SET forgiven = 1 WHERE trial IN (SELECT trial FROM trials WHERE state = 'failed' AND stage = "
+      "(SELECT max(stage) FROM stages));"
+      "UPDATE trials SET state = 'pending', failure = '', finished_ms = NULL WHERE state = 'failed' AND stage = "
+      "(SELECT max(stage) FROM stages);"
+      "UPDATE stages SET state = 'open', finished_ms = NULL WHERE stage = (SELECT max(stage) FROM stages);"
+      "UPDATE experiment SET state = 'running', error = '', finished_ms = NULL"));
+  return Commit(transaction, "reopen");
 }
 
 }  // namespace heterosis

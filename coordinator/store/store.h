@@ -48,6 +48,9 @@ class Store {
   absl::Status CommitFailure(const FailureCommit& commit, int64_t now_ms);
   absl::Status CommitWorker(const WorkerRecord& worker, int64_t now_ms);
   absl::Status Finish(const FinishCommit& commit, int64_t now_ms);
+  // Takes a failed experiment up again: running, its last stage open, the failed trials of that stage pending with their
+  // failures forgiven.
+  absl::Status Reopen();
 
   absl::StatusOr<FinishCommit> State();
   absl::StatusOr<std::optional<StageRecord>> LastStage();      // the open one, or the last before the end

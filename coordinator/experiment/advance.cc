@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements the part of experiment.h that leads from one stage to the next: parents, then for each phase its
+// generations and the selection of its winner, then the sealed test.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/logging.h"
+#include "common/base/status.h"
+#include "coordinator/experiment/experiment.h"
+#include "coordinator/experiment/stage_builder.h"
+
+namespace heterosis {
+namespace {
+
+bool AllFailed(const std::vector<TrialRecord>& trials) {
+  return !trials.empty() && std::all_of(trials.begin(), trials.end(),
+                                        [](const TrialRecord& trial) { return trial.state == TrialState::kFailed; });
+}
+
+absl::StatusOr<std::vector<PhasePlan>> PlanPhases(const ExperimentSetup& setup) {
+  std::vector<PhasePlan> phases;
+  for (int i = 0; i < setup.config.phases_size(); ++i) {
+    ASSIGN_OR_RETURN(PhasePlan phase, PhasePlan::Create(setup.config, i, setup.num_layers));
+    phases.push_back(std::move(phase));
+  }
+  return phases;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Experiment>> Experiment::Open(ExperimentSetup setup, Store& store, const Clock& clock) {
+  ASSIGN_OR_RETURN(std::vector<PhasePlan> phases, PlanPhases(setup));
+  std::unique_ptr<Experiment> experiment(new Experiment(std::move(setup), std::move(phases), store, clock));
+  ASSIGN_OR_RETURN(const bool exists, store.HasExperiment());
+  if (exists) {
+    ASSIGN_OR_RETURN(const ExperimentRecord stored, store.LoadExperiment());
+    RETURN_IF_ERROR(CheckSameExperiment(stored, experiment->setup_));
+  } else {
+    RETURN_IF_ERROR(store.CreateExperiment(experiment->record_, experiment->now_ms()));
+  }
+  RETURN_IF_ERROR(experiment->Resume());
+  return experiment;
+}
+
+absl::Status Experiment::Resume() {
+  ASSIGN_OR_RETURN(FinishCommit stored, store_.State());
+  if (stored.state == ExperimentState::kFailed) {
+    LogInfo(absl::StrCat("the last run failed (", stored.error, "); its failed trials are tried again"));
+    RETURN_IF_ERROR(store_.Reopen());
+    stored = {};
+  }
+  state_ = stored.state;
+  error_ = stored.error;
+  ASSIGN_OR_RETURN(samples_done_, store_.SamplesDone());
+  samples_before_ = samples_done_;
+  const auto& scheduling = setup_.config.scheduling();
+  SchedulerOptions options;
+  options.lease = Clock::Duration(static_cast<int64_t>(scheduling.lease_seconds() * 1000));
+  options.attempts_max = scheduling.attempts();
+  if (!finished()) {
+    ASSIGN_OR_RETURN(epoch_, store_.BeginEpoch(now_ms()));
+  }
+  options.epoch = epoch_;
+  scheduler_ = std::make_unique<Scheduler>(options);
+  if (finished()) return absl::OkStatus();
+
+  ASSIGN_OR_RETURN(const std::optional<StageRecord> stage, store_.LastStage());
+  if (!stage.has_value()) {
+    ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, 0).Parents());
+    return BeginStage(commit);
+  }
+  if (stage->kind == StageKind::kGeneration) {
+    ASSIGN_OR_RETURN(const std::string snapshot, store_.Snapshot(*stage->phase, *stage->generation));
+    ASSIGN_OR_RETURN(optimizer_, phases_[static_cast<size_t>(*stage->phase)].Restore(snapshot));
+  }
+  ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(stage->stage));
+  RETURN_IF_ERROR(Adopt(*stage, trials));
+  LogInfo(absl::StrFormat("resuming: %d samples are scored, start %d", samples_done_, epoch_));
+  return AdvanceIfDue();
+}
+
+absl::Status Experiment::Adopt(const StageRecord& stage, const std::vector<TrialRecord>& trials) {
+  ASSIGN_OR_RETURN(const std::vector<UnfinishedTrial> unfinished, store_.UnfinishedTrials());
+  std::map<int64_t, OpenTrial> open;
+  for (const UnfinishedTrial& left : unfinished) {
+    const auto record =
+        std::find_if(trials.begin(), trials.end(), [&](const TrialRecord& trial) { return trial.trial == left.trial; });
+    if (record == trials.end()) return absl::DataLossError(absl::StrCat("trial ", left.trial, " is of no open stage"));
+    ASSIGN_OR_RETURN(const GenomeRecord genome, store_.Genome(record->genome));
+    open[left.trial] = {genome.recipe, record->samples, static_cast<int>(left.open_shards.size())};
+  }
+  for (const TrialRecord& trial : trials) {
+    if (trial.same_as.has_value() && open.contains(*trial.same_as)) ++open[*trial.same_as].sharers;
+  }
+  stage_ = stage;
+  trials_total_ = static_cast<int>(trials.size());
+  open_ = std::move(open);
+  for (const UnfinishedTrial& left : unfinished) {
+    scheduler_->AddTrial({left.trial, left.open_shards, left.failures, left.numeric_workers});
+  }
+  return LoadFitness();
+}
+
+absl::Status Experiment::LoadFitness() {
+  fitness_ = {};
+  if (!stage_.phase.has_value()) return absl::OkStatus();
+  // The mean is that of the last generation that is complete.
+  const int finished = stage_.generation.value_or(phases_[static_cast<size_t>(*stage_.phase)].generations()) - 1;
+  ASSIGN_OR_RETURN(fitness_, store_.Fitness(*stage_.phase, finished));
+  return absl::OkStatus();
+}
+
+absl::Status Experiment::BeginStage(const StageCommit& commit) {
+  RETURN_IF_ERROR(store_.CommitStage(commit, now_ms()));
+  // Read back rather than taken over: a start of the program then sees the same.
+  ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(commit.stage.stage));
+  RETURN_IF_ERROR(Adopt(commit.stage, trials));
+  return AdvanceIfDue();  // all of it may be known already
+}
+
+absl::Status Experiment::AdvanceIfDue() {
+  return finished() || !open_.empty() ? absl::OkStatus() : Advance();
+}
+
+absl::Status Experiment::Advance() {
+  ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(stage_.stage));
+  if (AllFailed(trials)) {
+    return End(ExperimentState::kFailed,
+               absl::StrCat("all trials of a stage have failed, the last one by ", trials.back().failure));
+  }
+  switch (stage_.kind) {
+    case StageKind::kParents:
+      return BeginPhase(0, std::nullopt);
+    case StageKind::kGeneration:
+      return AdvanceGeneration(trials);
+    case StageKind::kSelection:
+      return AdvanceSelection(trials);
+    case StageKind::kFinal:
+      return End(ExperimentState::kDone, "");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Experiment::BeginPhase(int phase, std::optional<int64_t> chosen) {
+  const PhasePlan& plan = phases_[static_cast<size_t>(phase)];
+  ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, plan.NewOptimizer());
+  ASSIGN_OR_RETURN(StageCommit commit, StageBuilder(setup_, store_, stage_.stage + 1).Generation(plan, *optimizer));
+  commit.chosen = chosen;
+  optimizer_ = std::move(optimizer);
+  return BeginStage(commit);
+}
+
+absl::Status Experiment::AdvanceGeneration(const std::vector<TrialRecord>& trials) {
+  const PhasePlan& plan = phases_[static_cast<size_t>(*stage_.phase)];
+  // A commit that failed is tried again, but the optimizer is told once.
+  if (optimizer_->generation() == *stage_.generation) {
+    std::vector<Evaluation> evaluations;
+    for (const TrialRecord& trial : trials) {
+      if (trial.purpose != Purpose::kSearch) continue;
+      evaluations.push_back({trial.score.value_or(0), trial.state == TrialState::kDone});
+    }
+    RETURN_IF_ERROR(optimizer_->Tell(evaluations));
+  }
+  StageBuilder builder(setup_, store_, stage_.stage + 1);
+  if (*stage_.generation + 1 < plan.generations()) {
+    ASSIGN_OR_RETURN(const StageCommit commit, builder.Generation(plan, *optimizer_));
+    return BeginStage(commit);
+  }
+  const absl::StatusOr<StageCommit> commit = builder.Selection(plan, *optimizer_);
+  if (absl::IsNotFound(commit.status())) return End(ExperimentState::kFailed, Message(commit.status()));
+  RETURN_IF_ERROR(commit.status());
+  return BeginStage(*commit);
+}
+
+absl::Status Experiment::AdvanceSelection(const std::vector<TrialRecord>& trials) {
+  // Trials stand in the order of their fitness, the mean last: of equal scores the first one wins.
+  const TrialRecord* winner = nullptr;
+  for (const TrialRecord& trial : trials) {
+    if (trial.state != TrialState::kDone) continue;
+    if (winner == nullptr || *trial.score > *winner->score) winner = &trial;
+  }
+  if (*stage_.phase + 1 < static_cast<int>(phases_.size())) return BeginPhase(*stage_.phase + 1, winner->genome);
+  ASSIGN_OR_RETURN(
+      const StageCommit commit,
+      StageBuilder(setup_, store_, stage_.stage + 1).Final(static_cast<int>(phases_.size()), winner->genome));
+  return BeginStage(commit);
+}
+
+absl::Status Experiment::End(ExperimentState state, const std::string& error) {
+  RETURN_IF_ERROR(store_.Finish({state, error}, now_ms()));
+  state_ = state;
+  error_ = error;
+  return absl::OkStatus();
+}
+
+}  // namespace heterosis

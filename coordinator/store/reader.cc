@@ -3,6 +3,7 @@
 #include "coordinator/store/reader.h"
 
 #include <cstdlib>
+#include <set>
 
 #include "common/base/file.h"
 #include "common/base/status.h"
@@ -33,6 +34,21 @@ absl::StatusOr<BestRow> BestFromRow(const Statement& row) {
   ASSIGN_OR_RETURN(best.genome, DoublesFromText(row.Text(12)));
   ASSIGN_OR_RETURN(best.recipe, RecipeFromText(row.Text(13)));
   return best;
+}
+
+// Follow with a WHERE, an ORDER BY (without one: the view's) or a LIMIT. Columns: those of BestFromRow.
+constexpr char kSelectBest[] =
+    "SELECT trial, genome, phase, generation, candidate, origin, label, fitness, search, validation, test, chosen, "
+    "genes, recipe FROM best_genomes ";
+
+absl::StatusOr<std::vector<BestRow>> BestFromRows(Statement& rows) {
+  std::vector<BestRow> best;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, rows.Step());
+    if (!more) return best;
+    ASSIGN_OR_RETURN(BestRow row, BestFromRow(rows));
+    best.push_back(std::move(row));
+  }
 }
 
 absl::StatusOr<std::vector<ShardRow>> ReadShards(Database& database, int64_t trial) {
@@ -149,18 +165,20 @@ absl::StatusOr<std::vector<ParentRow>> StoreReader::Parents() {
 }
 
 absl::StatusOr<std::vector<BestRow>> StoreReader::Best(int limit) {
-  ASSIGN_OR_RETURN(Statement rows,
-                   database_->Prepare("SELECT trial, genome, phase, generation, candidate, origin, label, "
-                                      "fitness, search, validation, test, chosen, genes, recipe "
-                                      "FROM best_genomes LIMIT ?"));
+  ASSIGN_OR_RETURN(Statement rows, database_->Prepare(absl::StrCat(kSelectBest, "LIMIT ?")));
   rows.Bind(limit);
-  std::vector<BestRow> best;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool more, rows.Step());
-    if (!more) return best;
-    ASSIGN_OR_RETURN(BestRow row, BestFromRow(rows));
-    best.push_back(std::move(row));
-  }
+  return BestFromRows(rows);
+}
+
+absl::StatusOr<std::vector<BestRow>> StoreReader::Baselines() {
+  ASSIGN_OR_RETURN(Statement rows,
+                   database_->Prepare(absl::StrCat(kSelectBest,
+                                                   "WHERE (origin = 'injected' AND label = 'uniform') OR "
+                                                   "(origin = 'mean' AND generation = 0) ORDER BY genome")));
+  ASSIGN_OR_RETURN(std::vector<BestRow> baselines, BestFromRows(rows));
+  std::set<std::string> seen;
+  std::erase_if(baselines, [&](const BestRow& row) { return !seen.insert(RecipeDigest(row.recipe)).second; });
+  return baselines;
 }
 
 absl::StatusOr<std::vector<GenerationRow>> StoreReader::Generations() {

@@ -109,8 +109,12 @@ class StoreReader {
   absl::StatusOr<ExperimentSummary> Experiment();
   absl::StatusOr<std::vector<ParentRow>> Parents();
   // Best first: the chosen ones (the last phase's before earlier phases'), then those that were re-scored, by that
-  // score, then the others by fitness; ties by the earlier genome. Genomes without any score come last.
+  // score, then the others by fitness; ties by fitness, then by the earlier genome. Genomes without any score come
+  // last.
   absl::StatusOr<std::vector<BestRow>> Best(int limit);
+  // The merges that a search has to beat, of each phase: its uniform merge (injected under that label) and its start
+  // (the mean of generation 0), in the order of their creation, each recipe once.
+  absl::StatusOr<std::vector<BestRow>> Baselines();
   absl::StatusOr<std::vector<GenerationRow>> Generations();
   absl::StatusOr<std::vector<WorkerRow>> Workers();
   absl::StatusOr<TrialDetails> Trial(int64_t trial);  // NOT_FOUND, naming the ids that exist

@@ -73,15 +73,14 @@ std::string ModelCard(const CheckpointOutput& output) {
   std::string card = "---\n";
   if (!output.base_models.empty()) card += "base_model:\n";
   for (const std::string& name : output.base_models) absl::StrAppend(&card, "- ", JsonText(Json(name)), "\n");
-  card += "library_name: transformers\ntags:\n- merge\n- heterosis\n---\n";
+  card += "library_name: transformers\npipeline_tag: text-generation\ntags:\n- merge\n- heterosis\n---\n";
   absl::StrAppend(&card, "# ", fs::path(output.folder).filename().string(),
                   "\n\nA merge of language models made by Heterosis");
   for (size_t i = 0; i < output.base_models.size(); ++i) {
     absl::StrAppend(&card, i == 0 ? " from " : ", ", output.base_models[i]);
   }
   card += ".\n";
-  for (const auto& [name, content] : output.extra_files)
-    absl::StrAppend(&card, "How it was made is in `", name, "`.\n");
+  if (!output.description.empty()) absl::StrAppend(&card, "\n", output.description);
   return card;
 }
 
@@ -93,7 +92,9 @@ absl::Status WriteAll(const CheckpointOutput& output, const std::string& folder,
   return WriteFileAtomic(folder + "/README.md", ModelCard(output));
 }
 
-absl::Status CheckFree(const std::string& folder) {
+}  // namespace
+
+absl::Status CheckOutputFolder(const std::string& folder) {
   std::error_code error;
   if (!fs::exists(folder, error)) return absl::OkStatus();
   if (!fs::is_directory(folder, error))
@@ -103,12 +104,10 @@ absl::Status CheckFree(const std::string& folder) {
       absl::StrCat(folder, ": is not empty, and nothing is overwritten; remove it or choose another folder"));
 }
 
-}  // namespace
-
 absl::Status WriteCheckpoint(const CheckpointOutput& request, std::span<const ConstTensor> tensors) {
   CheckpointOutput output = request;
   while (output.folder.size() > 1 && output.folder.ends_with('/')) output.folder.pop_back();
-  RETURN_IF_ERROR(CheckFree(output.folder));
+  RETURN_IF_ERROR(CheckOutputFolder(output.folder));
   const std::string temporary = absl::StrCat(output.folder, ".tmp.", getpid());
   std::error_code error;
   fs::remove_all(temporary, error);

@@ -21,9 +21,13 @@ struct CheckpointOutput {
   std::string tokenizer_folder;          // a model folder: its tokenizer files and generation_config.json are copied
   Json config;                           // config.json
   std::vector<std::string> base_models;  // for the model card
+  std::string description;               // Markdown in the model card: how it was made
   std::map<std::string, std::string> extra_files;  // name -> content, for example the recipe
   int64_t shard_bytes = 5'000'000'000;             // of tensors, at most, in one file (a larger tensor has its own)
 };
+
+// Whether `folder` may be written: it does not exist, or is an empty folder. For a check before the work.
+absl::Status CheckOutputFolder(const std::string& folder);
 
 // Atomic: everything is written to a temporary folder beside `output.folder`, which is then renamed. A folder that is
 // not empty is refused before anything is written.

@@ -19,6 +19,10 @@ struct EvaluateCommand {
   bool json = false;
 };
 
+// What to print. As text: accuracy with its 95% Wilson interval, and the shares of right numbers and of answers in the
+// right language (all of them where the task asks for none). As JSON: {"model", "experiment", "split", "problems",
+// "correct", "accuracy", "interval": [low, high], "number_ok", "language_ok", "samples": [{"sample", "question",
+// "expected", "text", "answer", "correct", "number_ok", "language_ok", "prompt_tokens", "new_tokens", "finish"}]}.
 absl::StatusOr<std::string> EvaluateModel(const EvaluateCommand& command);
 
 }  // namespace heterosis

@@ -44,9 +44,7 @@ absl::StatusOr<std::string> GenerateTexts(const GenerateCommand& command) {
   ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(command));
   ASSIGN_OR_RETURN(const LoadedModel loaded, OpenModel(command.model));
   ASSIGN_OR_RETURN(const std::unique_ptr<Model> model,
-                   Model::Create(loaded.checkpoint->config(), command.device,
-                                 {.stored = loaded.checkpoint->config().dtype, .compute = command.task.compute_dtype}));
-  RETURN_IF_ERROR(model->LoadFrom(*loaded.checkpoint));
+                   LoadForDecoding(loaded, command.device, command.task.compute_dtype));
   const std::atomic<bool> never_cancelled = false;
   ASSIGN_OR_RETURN(
       const std::vector<Generated> outputs,

@@ -15,6 +15,14 @@ absl::StatusOr<LoadedModel> OpenModel(const std::string& folder) {
   return model;
 }
 
+absl::StatusOr<std::unique_ptr<Model>> LoadForDecoding(const LoadedModel& loaded, const Device& device, DType compute) {
+  const ModelConfig& config = loaded.checkpoint->config();
+  ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
+                   Model::Create(config, device, {.stored = config.dtype, .compute = compute}));
+  RETURN_IF_ERROR(model->LoadFrom(*loaded.checkpoint));
+  return model;
+}
+
 absl::StatusOr<LoadedModel> ModelLibrary::Get(const std::string& name) {
   if (const auto found = loaded_.find(name); found != loaded_.end()) return found->second;
   const auto folder = folders_.find(name);

@@ -8,7 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "worker/checkpoint/checkpoint.h"
+#include "worker/device/device.h"
 #include "worker/evaluate/trial_runner.h"
+#include "worker/model/model.h"
 #include "worker/text/tokenizer.h"
 
 namespace heterosis {
@@ -20,6 +22,9 @@ struct LoadedModel {
 
 // Opens the model folder and its tokenizer.
 absl::StatusOr<LoadedModel> OpenModel(const std::string& folder);
+
+// A model of the folder's dtype on the device, with its weights.
+absl::StatusOr<std::unique_ptr<Model>> LoadForDecoding(const LoadedModel& loaded, const Device& device, DType compute);
 
 // Thread-compatible.
 class ModelLibrary {

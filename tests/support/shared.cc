@@ -2,6 +2,8 @@
 // Implements shared.h. Tests run in the project's root.
 #include "tests/support/shared.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -18,8 +20,15 @@ std::string DepsPath(std::string_view relative) {
   return (std::filesystem::path(folder != nullptr ? folder : ".deps") / relative).string();
 }
 
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "heterosis.XXXXXX").string();
+std::string MemoryFolder() {
+  constexpr char kMemory[] = "/dev/shm";
+  return access(kMemory, W_OK) == 0 ? kMemory : std::filesystem::temp_directory_path().string();
+}
+
+TemporaryFolder::TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path().string()) {}
+
+TemporaryFolder::TemporaryFolder(const std::string& parent) {
+  std::string pattern = parent + "/heterosis.XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) std::abort();
   path_ = pattern;
 }

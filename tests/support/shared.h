@@ -17,10 +17,15 @@ inline constexpr char kNoShared[] = "no shared folder: set HETEROSIS_SHARED";
 // The .deps folder (HETEROSIS_DEPS, or .deps in the project's root).
 std::string DepsPath(std::string_view relative);
 
+// A folder in memory where there is one, for small files that are synced thousands of times; else the one for temporary
+// files.
+std::string MemoryFolder();
+
 // A new empty folder, removed with all it holds by the destructor.
 class TemporaryFolder {
  public:
-  TemporaryFolder();
+  TemporaryFolder();  // in the folder for temporary files
+  explicit TemporaryFolder(const std::string& parent);
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;

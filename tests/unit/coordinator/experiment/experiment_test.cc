@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state machine of a run: its stages, failures, silent workers, what is sealed and what is not evaluated twice.
+#include "coordinator/experiment/experiment.h"
+
+#include <chrono>
+
+#include "common/base/status.h"
+#include "gmock/gmock.h"
+#include "tests/unit/coordinator/experiment/simulation.h"
+
+namespace heterosis {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST_F(ExperimentTest, RunsParentsGenerationsSelectionAndFinalTest) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
+  EXPECT_THAT(run.Query("SELECT kind || coalesce(' ' || generation, '') || ' ' || state FROM stages ORDER BY stage"),
+              ElementsAre("parents done", "generation 0 done", "generation 1 done", "generation 2 done",
+                          "selection done", "final done"));
+  EXPECT_THAT(run.Query("SELECT label FROM genomes WHERE origin = 'parent' ORDER BY genome"),
+              ElementsAre("ja", "math"));
+  EXPECT_THAT(run.Query("SELECT label FROM genomes WHERE origin = 'injected' ORDER BY genome"),
+              ElementsAre("uniform", "ja", "math"));
+  EXPECT_THAT(run.Query("SELECT count(*) FROM genomes WHERE chosen = 1"), ElementsAre("1"));
+  EXPECT_THAT(run.Query("SELECT count(*) FROM trials WHERE state != 'done'"), ElementsAre("0"));
+}
+
+TEST_F(ExperimentTest, WinnerIsTheBestOfTheRescoredOnes) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  // The best two and the mean of the distribution, all on validation.
+  EXPECT_THAT(run.Query("SELECT count(*) || ' ' || min(total) FROM trials WHERE purpose = 'rescore' AND stage = 4"),
+              ElementsAre("3 6"));
+  EXPECT_EQ(run.Query("SELECT max(score) FROM trials WHERE stage = 4"),
+            run.Query("SELECT score FROM trials t JOIN genomes g USING (genome) WHERE t.stage = 4 AND g.chosen = 1"));
+}
+
+TEST_F(ExperimentTest, TestSplitIsOpenedOnlyAtTheEndAndOnlyForReferencesAndWinner) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_THAT(run.Query("SELECT DISTINCT s.kind FROM trials t JOIN stages s USING (stage) WHERE t.split = 'test'"),
+              ElementsAre("final"));
+  EXPECT_THAT(run.Query("SELECT DISTINCT CASE WHEN g.chosen THEN 'winner' WHEN g.origin = 'parent' THEN 'parent' ELSE "
+                        "g.label END AS who FROM trials t JOIN genomes g USING (genome) WHERE t.split = 'test' "
+                        "ORDER BY who"),
+              ElementsAre("parent", "start", "uniform", "winner"));
+}
+
+TEST_F(ExperimentTest, WithoutValidationTheWinnerIsChosenOnAllOfSearch) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup.validation.clear();
+  run.setup.config.mutable_data()->clear_validation();
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_THAT(run.Query("SELECT DISTINCT split || ' ' || total FROM trials WHERE purpose = 'rescore'"),
+              ElementsAre("search 8"));
+}
+
+TEST_F(ExperimentTest, EveryPhaseHasItsWinner) {
+  SimulatedRun run(folder_, "run.db");
+  v1::Phase& second = *run.setup.config.add_phases();
+  second = run.setup.config.phases(0);
+  second.set_name("random");
+  second.mutable_optimizer()->set_kind(v1::Optimizer::RANDOM);
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_THAT(run.Query("SELECT phase FROM genomes WHERE chosen = 1 ORDER BY phase"), ElementsAre("0", "1"));
+  EXPECT_THAT(run.Query("SELECT count(DISTINCT g.genome) FROM genomes g JOIN trials t USING (genome) WHERE g.chosen = "
+                        "1 AND t.split = 'test' AND t.state = 'done'"),
+              ElementsAre("2"));
+}
+
+TEST_F(ExperimentTest, EqualRecipesOnEqualSamplesAreEvaluatedOnce) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup.config.mutable_phases(0)->mutable_samples()->set_per_generation(0);  // all of search, as for the parents
+  ASSERT_TRUE(run.Start().ok());
+  int evaluated = 0;
+  ASSERT_TRUE(run.RunToEnd(1, 0,
+                           [&](const ShardWork& work) {
+                             ++evaluated;
+                             return Evaluate(work);
+                           })
+                  .ok());
+  // x0 of task arithmetic with weights in [0, 2] is the centre, which no candidate repeats; the uniform merge is both a
+  // candidate and a baseline of the final stage, on other samples.
+  EXPECT_THAT(run.Query("SELECT count(*) FROM shards"), ElementsAre(std::to_string(evaluated)));
+  EXPECT_THAT(run.Query("SELECT count(*) FROM (SELECT g.recipe_digest, t.sample_set, count(*) AS n FROM trials t JOIN "
+                        "genomes g USING (genome) WHERE t.same_as IS NULL GROUP BY 1, 2 HAVING n > 1)"),
+              ElementsAre("0"));
+}
+
+TEST_F(ExperimentTest, FailedCandidateRanksLastAndTheRunGoesOn) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("one");
+  int64_t victim = 0;
+  while (!run.experiment().finished()) {
+    const auto work = run.experiment().Lease(worker);
+    ASSERT_TRUE(work.ok() && work->has_value());
+    if (victim == 0 && run.experiment().progress().stage == StageKind::kGeneration) victim = (*work)->key.trial;
+    if ((*work)->key.trial == victim) {
+      ASSERT_EQ(*run.experiment().ReportFailure(worker, {(*work)->key, FailureClass::kCrash, "out of luck"}), true);
+    } else {
+      ASSERT_EQ(*run.experiment().Report(worker, Evaluate(**work)), true);
+    }
+  }
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
+  EXPECT_THAT(run.Query("SELECT trial || ' ' || failure FROM trials WHERE state = 'failed'"),
+              ElementsAre(std::to_string(victim) + " crash: out of luck"));
+  EXPECT_THAT(run.Query("SELECT count(*) FROM genomes g JOIN trials t USING (genome) WHERE t.state = 'failed' AND "
+                        "g.fitness IS NOT NULL"),
+              ElementsAre("0"));
+}
+
+TEST_F(ExperimentTest, StageWithoutAnyResultEndsTheRunAndARestartTakesItUp) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  std::string worker = run.Join("broken");
+  for (int i = 0; i < 100 && !run.experiment().finished(); ++i) {
+    const auto work = run.experiment().Lease(worker);
+    ASSERT_TRUE(work.ok() && work->has_value());
+    ASSERT_TRUE(run.experiment().ReportFailure(worker, {(*work)->key, FailureClass::kCrash, "no memory"}).ok());
+  }
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kFailed);
+  EXPECT_THAT(run.experiment().error(), HasSubstr("no memory"));
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
+  const std::string mended = run.Contents();
+  SimulatedRun undisturbed(folder_, "undisturbed.db");
+  ASSERT_TRUE(undisturbed.Start().ok());
+  ASSERT_TRUE(undisturbed.RunToEnd().ok());
+  EXPECT_EQ(mended, undisturbed.Contents());
+}
+
+TEST_F(ExperimentTest, SilentWorkerLosesItsShardAndItsLateResultStillCounts) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string silent = run.Join("silent"), other = run.Join("other");
+  const auto first = run.experiment().Lease(silent);
+  ASSERT_TRUE(first.ok() && first->has_value());
+  run.clock.Advance(seconds(11));
+  ASSERT_TRUE(run.experiment().Tick().ok());
+  const auto again = run.experiment().Lease(other);
+  ASSERT_TRUE(again.ok() && again->has_value());
+  EXPECT_EQ((*again)->key.shard, (*first)->key.shard);
+  EXPECT_EQ(*run.experiment().Report(silent, Evaluate(**first)), true);
+  EXPECT_EQ(*run.experiment().Report(other, Evaluate(**again)), false) << "the shard has been counted";
+  EXPECT_THAT(run.Query("SELECT class FROM failures"), ElementsAre("infra"));
+}
+
+TEST_F(ExperimentTest, HeartbeatsKeepALease) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("slow");
+  const auto work = run.experiment().Lease(worker);
+  for (int i = 0; i < 5; ++i) {
+    run.clock.Advance(seconds(8));
+    EXPECT_THAT(run.experiment().Heartbeat(worker, {(*work)->key}), IsEmpty());
+    ASSERT_TRUE(run.experiment().Tick().ok());
+  }
+  EXPECT_THAT(run.Query("SELECT count(*) FROM failures"), ElementsAre("0"));
+}
+
+TEST_F(ExperimentTest, WorkerThatLeavesGivesItsShardBackAtOnce) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string leaving = run.Join("leaving"), other = run.Join("other");
+  const auto held = run.experiment().Lease(leaving);
+  ASSERT_TRUE(run.experiment().WorkerLost(leaving).ok());
+  const auto next = run.experiment().Lease(other);
+  EXPECT_EQ((*next)->key.shard, (*held)->key.shard);
+  EXPECT_GT((*next)->key.attempt, (*held)->key.attempt);
+}
+
+TEST_F(ExperimentTest, ResultsOfOtherSamplesAreRefused) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("one");
+  const auto work = run.experiment().Lease(worker);
+  ShardResult wrong = Evaluate(**work);
+  wrong.samples[0].sample += 1;
+  EXPECT_TRUE(absl::IsInvalidArgument(run.experiment().Report(worker, wrong).status()));
+  wrong.samples.pop_back();
+  EXPECT_TRUE(absl::IsInvalidArgument(run.experiment().Report(worker, wrong).status()));
+  EXPECT_EQ(*run.experiment().Report(worker, Evaluate(**work)), true);
+}
+
+TEST_F(ExperimentTest, ResultThatCouldNotBeWrittenMayBeReportedAgain) {
+  SimulatedRun run(folder_, "run.db");
+  bool full = false;
+  run.commit_hook = [&](std::string_view point) {
+    return full && point == "before shard" ? absl::ResourceExhaustedError("disk full") : absl::OkStatus();
+  };
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("one");
+  const auto work = run.experiment().Lease(worker);
+  full = true;
+  EXPECT_FALSE(run.experiment().Report(worker, Evaluate(**work)).ok());
+  full = false;
+  EXPECT_EQ(*run.experiment().Report(worker, Evaluate(**work)), true);
+}
+
+TEST_F(ExperimentTest, StageThatCouldNotBeWrittenIsTriedAgain) {
+  SimulatedRun run(folder_, "run.db");
+  int refusals = 3;
+  run.commit_hook = [&](std::string_view point) {
+    if (point != "before stage" || run.Query("SELECT count(*) FROM stages")[0] == "0" || refusals == 0) {
+      return absl::OkStatus();
+    }
+    --refusals;
+    return absl::ResourceExhaustedError("disk full");
+  };
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("one");
+  int unwritten = 0;
+  while (!run.experiment().finished()) {
+    const auto work = run.experiment().Lease(worker);
+    if (!work.ok()) {
+      ++unwritten;
+      continue;
+    }
+    ASSERT_TRUE(run.experiment().Report(worker, Evaluate(**work)).ok());
+  }
+  EXPECT_GT(unwritten, 0);
+  SimulatedRun undisturbed(folder_, "undisturbed.db");
+  ASSERT_TRUE(undisturbed.Start().ok());
+  ASSERT_TRUE(undisturbed.RunToEnd().ok());
+  EXPECT_EQ(run.Contents(), undisturbed.Contents());
+}
+
+TEST_F(ExperimentTest, ProgressCountsTrialsAndSamples) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  EXPECT_EQ(run.experiment().progress().stage, StageKind::kParents);
+  EXPECT_EQ(run.experiment().progress().trials_total, 2);
+  const std::string worker = run.Join("one");
+  for (int i = 0; i < 4; ++i) {
+    const auto work = run.experiment().Lease(worker);
+    run.clock.Advance(seconds(1));
+    ASSERT_TRUE(run.experiment().Report(worker, Evaluate(**work)).ok());
+  }
+  const Progress progress = run.experiment().progress();
+  EXPECT_EQ(progress.trials_done, 1);
+  EXPECT_EQ(progress.samples_done, 8);
+  EXPECT_DOUBLE_EQ(progress.samples_per_second, 2);
+  EXPECT_EQ(progress.workers, 1);
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_LE(run.experiment().progress().samples_done, run.experiment().progress().samples_total);
+}
+
+TEST_F(ExperimentTest, AnOverEstimateOfSamplesIsNeverAnUnderEstimate) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const int64_t planned = run.experiment().progress().samples_total;
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_LE(run.experiment().progress().samples_done, planned);
+}
+
+}  // namespace
+}  // namespace heterosis

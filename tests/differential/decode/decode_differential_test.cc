@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logits and greedy tokens equal transformers', live, for small random models of every configuration that is supported:
-// our kernels and the ATen path alike.
+// Logits and greedy tokens equal transformers', live, for small random models of every configuration that is supported
+// and for the demo's models: our kernels and the ATen path alike.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,10 +79,11 @@ class DecodeDifferentialTest : public testing::TestWithParam<const char*> {
     const auto logits = Load(DType::kFloat32, generic)->Logits(expected_.prompts[0]);
     ASSERT_TRUE(logits.ok()) << logits.status();
     ASSERT_EQ(logits->size(), expected_.logits_float32.size());
+    const size_t vocabulary = static_cast<size_t>(checkpoint_->config().vocab_size);
     for (size_t i = 0; i < logits->size(); ++i) {
       ASSERT_NEAR((*logits)[i], expected_.logits_float32[i],
                   1e-4 * std::max(1.0f, std::abs(expected_.logits_float32[i])))
-          << "token " << i / 211 << ", logit " << i % 211;
+          << "token " << i / vocabulary << ", logit " << i % vocabulary;
     }
   }
 
@@ -151,7 +152,9 @@ TEST_P(DecodeDifferentialTest, GreedyTokensOfTheGenericPathEqualTransformers) {
 INSTANTIATE_TEST_SUITE_P(Models, DecodeDifferentialTest,
                          testing::Values("llama_plain", "llama_tied_one_kv_head", "llama_biases", "llama_odd_sizes",
                                          "llama_linear", "llama_dynamic", "llama_yarn", "llama_llama3",
-                                         "mistral_group_of_four", "mistral_window"),
+                                         "llama_tied_bf16", "llama_yarn_mscale", "llama_large_theta",
+                                         "mistral_group_of_four", "mistral_window", "mistral_window_of_two",
+                                         "mistral_tied", "demo_base", "demo_ja", "demo_math"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

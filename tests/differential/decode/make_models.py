@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes small random models with transformers' logits and greedy tokens of them, for decode_differential_test.cc.
+"""Writes small models with transformers' logits and greedy tokens of them, for decode_differential_test.cc: random ones,
+and copies of the demo's.
 
 usage: make_models.py FOLDER. Each FOLDER/NAME is a model folder with expected.json: {"prompts": [[id]], "new_tokens": n,
 "greedy": [[id]], "logits_float32": [[number]], "logits_bfloat16": [[number]]}; logits are those of all tokens of the
@@ -7,10 +8,12 @@ first prompt, one row a token.
 """
 import json
 import os
+import shutil
 import sys
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 NEW_TOKENS = 24
 COMMON = dict(vocab_size=211, hidden_size=48, intermediate_size=72, num_hidden_layers=3, num_attention_heads=4,
@@ -34,6 +37,14 @@ CASES = {
         "yarn", factor=4.0, original_max_position_embeddings=32))),
     "llama_llama3": (LlamaConfig, dict(num_key_value_heads=2, rope_parameters=rope(
         "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32))),
+    "llama_tied_bf16": (LlamaConfig, dict(num_key_value_heads=2, tie_word_embeddings=True, dtype="bfloat16")),
+    "llama_yarn_mscale": (LlamaConfig, dict(num_key_value_heads=4, rope_parameters=rope(
+        "yarn", factor=8.0, original_max_position_embeddings=16, beta_fast=16.0, beta_slow=2.0, mscale=1.0,
+        mscale_all_dim=0.5))),
+    "llama_large_theta": (LlamaConfig, dict(num_key_value_heads=2, rope_parameters=dict(rope_type="default",
+                                                                                       rope_theta=500000.0))),
+    "mistral_window_of_two": (MistralConfig, dict(num_key_value_heads=4, sliding_window=2)),
+    "mistral_tied": (MistralConfig, dict(num_key_value_heads=2, tie_word_embeddings=True, rms_norm_eps=1e-3)),
     "mistral_group_of_four": (MistralConfig, dict(num_key_value_heads=1, head_dim=16)),
     "mistral_window": (MistralConfig, dict(num_key_value_heads=2, head_dim=24, sliding_window=9)),
 }
@@ -62,8 +73,15 @@ def make(folder, name, seed):
         for parameter in model.parameters():  # wide enough that every part matters
             parameter.copy_(torch.randn_like(parameter) * 0.12 + (1.0 if parameter.dim() == 1 else 0.0))
     path = os.path.join(folder, name)
-    model.save_pretrained(path)
-    prompts = [torch.randint(3, 211, (length,)).tolist() for length in (40, 1, 17, 33, 5)]
+    if settings.get("dtype"):  # of the file; the expected results are computed in f32 from the rounded values
+        model.to(torch.bfloat16).save_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    else:
+        model.save_pretrained(path)
+    write_expected(path, model, [torch.randint(3, 211, (length,)).tolist() for length in (40, 1, 17, 33, 5)])
+
+
+def write_expected(path, model, prompts):
     expected = {"prompts": prompts, "new_tokens": NEW_TOKENS}
     with torch.no_grad():
         expected["greedy"] = [greedy(model, prompt) for prompt in prompts]
@@ -74,7 +92,21 @@ def make(folder, name, seed):
         json.dump(expected, file)
 
 
+def copy_demo(folder, name):
+    source = os.path.join("deploy/demo/models", name)
+    path = os.path.join(folder, "demo_" + name)
+    shutil.copytree(source, path)
+    tokenizer = Tokenizer.from_file(os.path.join(source, "tokenizer.json"))
+    with open("deploy/demo/data/test.jsonl", encoding="utf-8") as file:
+        questions = [json.loads(line)["question"] for line in list(file)[:40]]
+    prompts = [[1] + tokenizer.encode(f"問: {question}\n答:", add_special_tokens=False).ids for question in questions]
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, attn_implementation="eager").eval()
+    write_expected(path, model, prompts)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for number, case in enumerate(CASES):
         make(sys.argv[1], case, number)
+    for demo in ("base", "ja", "math"):
+        copy_demo(sys.argv[1], demo)

@@ -77,6 +77,7 @@ class Scheduler {
   struct Lost {
     ShardKey key;
     std::string worker;
+    bool operator==(const Lost&) const = default;
   };
   // The leases whose deadline has passed. Changes nothing: the caller records each as a kInfra failure and calls Fail.
   std::vector<Lost> Overdue(Clock::Duration now) const;

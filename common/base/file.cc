@@ -40,7 +40,14 @@ class Descriptor {
   int fd_;
 };
 
+// -1, and errno, where it fails. Without blocking, since a pipe would wait for a writer before CheckRegular can refuse
+// it.
+int OpenToRead(const std::string& path) {
+  return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
 absl::Status CheckRegular(int fd, const std::string& path, struct stat* info) {
+  if (fd < 0) return ErrnoStatus(errno, "cannot open", path);
   if (fstat(fd, info) != 0) return ErrnoStatus(errno, "cannot read its size", path);
   if (!S_ISREG(info->st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file"));
   return absl::OkStatus();
@@ -60,8 +67,7 @@ absl::Status WriteAll(int fd, std::string_view content, const std::string& path)
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes) {
-  Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) return ErrnoStatus(errno, "cannot open", path);
+  const Descriptor fd(OpenToRead(path));
   struct stat info;
   RETURN_IF_ERROR(CheckRegular(fd.get(), path, &info));
   if (static_cast<size_t>(info.st_size) > limit_bytes) {
@@ -111,8 +117,7 @@ bool IsDirectory(const std::string& path) {
 }
 
 absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
-  Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) return ErrnoStatus(errno, "cannot open", path);
+  const Descriptor fd(OpenToRead(path));
   struct stat info;
   RETURN_IF_ERROR(CheckRegular(fd.get(), path, &info));
   MappedFile file;

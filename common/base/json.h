@@ -20,8 +20,8 @@ struct JsonLimits {
   size_t values_max = 50'000'000;
 };
 
-// The value of a whole JSON text. Errors say "byte N: what". Invalid UTF-8, duplicate keys, trailing text and too deep
-// nesting are errors.
+// The value of a whole JSON text. Invalid UTF-8, duplicate keys, trailing text, numbers too large for a double and too
+// deep nesting are errors; those of syntax say "byte N: what".
 absl::StatusOr<Json> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
 // As ParseJson, for a file; errors begin with its path.

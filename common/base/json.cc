@@ -9,6 +9,7 @@
 
 #include "common/base/file.h"
 #include "common/base/status.h"
+#include "common/base/utf8.h"
 
 namespace heterosis {
 namespace {
@@ -35,7 +36,7 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-    message_ = absl::StrCat("byte ", position, ": ", error.what());
+    message_ = RepairUtf8(absl::StrCat("byte ", position, ": ", error.what()));  // it quotes what it stumbled over
     return false;
   }
 

@@ -71,7 +71,7 @@ absl::StatusOr<Problem> MakeProblem(std::string question, std::optional<std::str
   if (Trimmed(question).empty()) return absl::InvalidArgumentError("the question is empty, fill it in or drop the row");
   if (!answer.has_value()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the answer \"", std::string(written.substr(0, 60)),
+        absl::StrCat("the answer \"", RepairUtf8(written.substr(0, 60)),
                      "\" is no number, write it like 1234, -5, 1,234.5 or \"... #### 18\""));
   }
   return Problem{std::move(question), *std::move(answer)};

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/base/file.h"
+#include "common/base/utf8.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/shared.h"
@@ -58,7 +59,9 @@ TEST(Json, SyntaxErrorsSayTheByte) {
 
 TEST(Json, InvalidUtf8IsRefused) {
   for (const std::string_view text : {"\"\xFF\"", "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\xE3\x81\"", "{\"\xFF\":1}"}) {
-    EXPECT_THAT(ErrorOf(text), StartsWith("byte "));
+    const std::string error = ErrorOf(text);
+    EXPECT_THAT(error, StartsWith("byte "));
+    EXPECT_TRUE(IsValidUtf8(error)) << error;  // it goes to logs and JSON
   }
 }
 

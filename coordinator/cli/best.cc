@@ -17,11 +17,17 @@ namespace {
 struct Content {
   ExperimentSummary experiment;
   std::vector<ParentRow> parents;
+  std::vector<BestRow> baselines;
   std::vector<BestRow> genomes;
 };
 
 Json ScoreJson(std::optional<double> score) {
   return score.has_value() ? Json(*score) : Json(nullptr);
+}
+
+// The name of a baseline: what a script looks for.
+std::string BaselineName(const BestRow& row) {
+  return row.origin == Origin::kMean ? "start" : row.label;
 }
 
 std::string BestJson(const Content& content) {
@@ -38,9 +44,19 @@ std::string BestJson(const Content& content) {
   document["parents"] = Json::array();
   for (const ParentRow& parent : content.parents) {
     document["parents"].push_back({{"name", parent.name},
+                                   {"trial", parent.trial},
                                    {"search", ScoreJson(parent.scores.search)},
                                    {"validation", ScoreJson(parent.scores.validation)},
                                    {"test", ScoreJson(parent.scores.test)}});
+  }
+  document["baselines"] = Json::array();
+  for (const BestRow& row : content.baselines) {
+    document["baselines"].push_back({{"name", BaselineName(row)},
+                                     {"trial", row.trial},
+                                     {"phase", row.phase},
+                                     {"search", ScoreJson(row.scores.search)},
+                                     {"validation", ScoreJson(row.scores.validation)},
+                                     {"test", ScoreJson(row.scores.test)}});
   }
   document["genomes"] = Json::array();
   for (const BestRow& row : content.genomes) {
@@ -70,11 +86,13 @@ std::string BestCsv(const Content& content) {
     text += CsvLine({"parent", parent.name, absl::StrCat(parent.trial), "", "", "parent", "",
                      number(parent.scores.search), number(parent.scores.validation), number(parent.scores.test), ""});
   }
-  for (const BestRow& row : content.genomes) {
-    text += CsvLine({"genome", row.label, absl::StrCat(row.trial), row.phase, absl::StrCat(row.generation),
-                     std::string(Name(row.origin)), number(row.fitness), number(row.scores.search),
-                     number(row.scores.validation), number(row.scores.test), row.chosen ? "1" : "0"});
-  }
+  const auto line = [&](const std::string& kind, const std::string& name, const BestRow& row) {
+    return CsvLine({kind, name, absl::StrCat(row.trial), row.phase, absl::StrCat(row.generation),
+                    std::string(Name(row.origin)), number(row.fitness), number(row.scores.search),
+                    number(row.scores.validation), number(row.scores.test), row.chosen ? "1" : "0"});
+  };
+  for (const BestRow& row : content.baselines) text += line("baseline", BaselineName(row), row);
+  for (const BestRow& row : content.genomes) text += line("genome", row.label, row);
   return text;
 }
 
@@ -95,15 +113,25 @@ std::string BestTable(const Content& content) {
                     Percent(parent.scores.search), Percent(parent.scores.validation),
                     PercentWithInterval(parent.scores.test, experiment.test_size)});
   }
-  for (const BestRow& row : content.genomes) {
-    rows.push_back({row.chosen ? "*" : "", absl::StrCat(row.trial), row.phase, absl::StrCat(row.generation),
-                    Described(row), Percent(row.fitness), Percent(row.scores.search), Percent(row.scores.validation),
-                    PercentWithInterval(row.scores.test, experiment.test_size)});
+  const auto cells = [&](const std::string& mark, const std::string& what, const BestRow& row) {
+    return std::vector<std::string>{mark,
+                                    absl::StrCat(row.trial),
+                                    row.phase,
+                                    absl::StrCat(row.generation),
+                                    what,
+                                    Percent(row.fitness),
+                                    Percent(row.scores.search),
+                                    Percent(row.scores.validation),
+                                    PercentWithInterval(row.scores.test, experiment.test_size)};
+  };
+  for (const BestRow& row : content.baselines) {
+    rows.push_back(cells("", row.origin == Origin::kMean ? "start (x0)" : "uniform merge", row));
   }
+  for (const BestRow& row : content.genomes) rows.push_back(cells(row.chosen ? "*" : "", Described(row), row));
   text += Columns(rows, 5);
   text +=
-      "\n* the phase's winner. fitness: the score that the search saw. test is sealed: scored once, at the end, for "
-      "the winner.\n";
+      "\n* a phase's winner. fitness: the score that the search saw. test is sealed: scored once, at the end, for "
+      "parents, baselines and each phase's winner.\n";
   return text;
 }
 
@@ -114,6 +142,7 @@ absl::StatusOr<std::string> Best(const BestOptions& options) {
   Content content;
   ASSIGN_OR_RETURN(content.experiment, reader->Experiment());
   ASSIGN_OR_RETURN(content.parents, reader->Parents());
+  ASSIGN_OR_RETURN(content.baselines, reader->Baselines());
   ASSIGN_OR_RETURN(content.genomes, reader->Best(options.top));
   switch (options.format) {
     case Format::kJson:

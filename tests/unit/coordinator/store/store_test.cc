@@ -358,6 +358,28 @@ TEST_F(StoreTest, TheEndIsWrittenDown) {
   EXPECT_EQ(store_->State()->error, "every trial failed");
 }
 
+TEST_F(StoreTest, AFailedExperimentIsTakenUpAgainWithItsFailedTrials) {
+  RunParents();
+  const StageCommit commit = FirstGeneration();
+  ASSERT_TRUE(Stage(commit).ok());
+  Score(commit.trials[0], 1);
+  ASSERT_TRUE(store_->CommitShard(Answer(5, 0, 1, true), Now()).ok());
+  ASSERT_TRUE(store_->CommitFailure(Failure(5, 1, FailureClass::kCrash, "no memory", true), Now()).ok());
+  ASSERT_TRUE(store_->CommitFailure(Failure(4, 1, FailureClass::kCrash, "no memory"), Now()).ok());
+  ASSERT_TRUE(store_->Finish({ExperimentState::kFailed, "too much has failed"}, Now()).ok());
+  ASSERT_TRUE(store_->Reopen().ok());
+  EXPECT_EQ(store_->State()->state, ExperimentState::kRunning);
+  EXPECT_EQ(store_->State()->error, "");
+  const std::vector<UnfinishedTrial> open = store_->UnfinishedTrials().value();
+  ASSERT_EQ(open.size(), 2u);
+  EXPECT_EQ(open[0].failures, 1);  // trial 4 had not failed: what it did counts
+  EXPECT_THAT(open[1].open_shards, ElementsAre(1));
+  EXPECT_EQ(open[1].failures, 0);  // trial 5 begins anew with what is left of it
+  ASSERT_TRUE(store_->CommitShard(Answer(5, 1, 3, true), Now()).ok());
+  EXPECT_EQ(store_->Trials(1)->at(2).correct, 2);
+  EXPECT_EQ(store_->Trials(1)->at(3).state, TrialState::kDone);  // and the one that shares its outcome
+}
+
 TEST_F(StoreTest, TheWinnerOfAPhaseIsMarkedWithTheNextStage) {
   RunParents();
   const StageCommit commit = FirstGeneration();

@@ -43,8 +43,8 @@ absl::StatusOr<std::string> RenderChatTemplate(std::string_view chat_template, c
   std::map<std::string, JinjaValue> variables;
   variables["messages"] = JinjaValue::Of(std::move(list));
   variables["add_generation_prompt"] = JinjaValue::Of(options.add_generation_prompt);
-  variables["bos_token"] = JinjaValue::Of(options.bos_token);
-  variables["eos_token"] = JinjaValue::Of(options.eos_token);
+  if (!options.bos_token.empty()) variables["bos_token"] = JinjaValue::Of(options.bos_token);
+  if (!options.eos_token.empty()) variables["eos_token"] = JinjaValue::Of(options.eos_token);
   variables["tools"] = JinjaValue::Of(Json());
   variables["documents"] = JinjaValue::Of(Json());
   absl::StatusOr<JinjaNodePtr> root = ParseJinja(RepairUtf8(chat_template));

@@ -17,7 +17,7 @@ struct ChatMessage {
 
 struct ChatTemplateOptions {
   bool add_generation_prompt = true;  // end with the beginning of the assistant's answer
-  std::string bos_token, eos_token;   // as text; "" where the model has none
+  std::string bos_token, eos_token;   // as text; "" where the model has none: undefined in the template
 };
 
 // The folder's template: chat_template.jinja, else "chat_template" of tokenizer_config.json (of several, the one

@@ -8,8 +8,7 @@
 #include <utility>
 
 #include "common/base/status.h"
-#include "common/base/utf8.h"
-#include "worker/text/unicode.h"
+#include "worker/text/jinja_strings.h"
 
 namespace heterosis {
 namespace {
@@ -20,94 +19,13 @@ absl::Status Unknown(const char* what, const std::string& name) {
   return absl::UnimplementedError(absl::StrCat("the ", what, " \"", name, "\" is not supported"));
 }
 
-// Python's str.isspace also takes U+001C ... U+001F.
-bool IsPythonSpace(char32_t value) {
-  return IsWhitespace(value) || (value >= 0x1C && value <= 0x1F);
-}
-
-// Without the characters of `set` (whitespace, where it is nullptr) at the ends asked for.
-std::string Strip(const std::string& text, bool left, bool right, const std::string* set) {
-  const auto strips = [&](const CodePoint& point, size_t at) {
-    if (set == nullptr) return IsPythonSpace(point.value);
-    return set->find(text.substr(at, point.length_bytes)) != std::string::npos;
-  };
-  size_t begin = 0, end = 0;
-  bool seen = false;
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint point = DecodeUtf8(text, at);
-    const bool strip = strips(point, at);
-    at += point.length_bytes;
-    if (!strip) end = at;
-    seen = seen || !strip;
-    if (!seen) begin = at;
-  }
-  if (!left) begin = 0;
-  if (!right) end = text.size();
-  return begin < end ? text.substr(begin, end - begin) : std::string();
-}
-
-std::string ChangeCase(std::string text, bool upper) {
-  for (char& c : text) {
-    if (upper && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    if (!upper && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
-std::string Replace(const std::string& text, const std::string& from, const std::string& to) {
-  if (from.empty()) return text;
-  std::string out;
-  size_t copied = 0;
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, copied)) {
-    out.append(text, copied, at - copied).append(to);
-    copied = at + from.size();
-  }
-  return out.append(text, copied);
-}
-
-// Python's str.split; without a separator at runs of whitespace.
-Json Split(const std::string& text, const std::string* separator) {
-  Json parts = Json::array();
-  if (separator != nullptr) {
-    size_t begin = 0;
-    for (size_t at = text.find(*separator); at != std::string::npos; at = text.find(*separator, begin)) {
-      parts.push_back(text.substr(begin, at - begin));
-      begin = at + separator->size();
-    }
-    parts.push_back(text.substr(begin));
-    return parts;
-  }
-  std::string part;
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint point = DecodeUtf8(text, at);
-    if (!IsPythonSpace(point.value)) {
-      part.append(text, at, point.length_bytes);
-    } else if (!part.empty()) {
-      parts.push_back(std::exchange(part, ""));
-    }
-    at += point.length_bytes;
-  }
-  if (!part.empty()) parts.push_back(part);
-  return parts;
-}
-
-absl::StatusOr<std::string> StringArgument(const JinjaArguments& arguments, size_t index, const std::string& name,
-                                           const char* fallback = nullptr) {
-  const JinjaValue* value = arguments.Find(index, name);
-  if (value == nullptr && fallback != nullptr) return std::string(fallback);
-  if (value == nullptr || !value->IsString()) {
-    return absl::InvalidArgumentError(absl::StrCat("the argument ", index + 1, " must be a string"));
-  }
-  return value->String();
-}
-
 JinjaResult Length(const JinjaValue& value) {
   ASSIGN_OR_RETURN(const std::vector<Json> elements, JinjaElements(value));
   return JinjaValue::Of(static_cast<int64_t>(elements.size()));
 }
 
 JinjaResult Join(const JinjaValue& value, const JinjaArguments& arguments) {
-  ASSIGN_OR_RETURN(const std::string separator, StringArgument(arguments, 0, "d", ""));
+  ASSIGN_OR_RETURN(const std::string separator, JinjaStringArgument(arguments, 0, "d", ""));
   ASSIGN_OR_RETURN(const std::vector<Json> elements, JinjaElements(value));
   std::string out;
   for (size_t i = 0; i < elements.size(); ++i) {
@@ -117,17 +35,26 @@ JinjaResult Join(const JinjaValue& value, const JinjaArguments& arguments) {
   return JinjaValue::Of(std::move(out));
 }
 
-JinjaResult ToInteger(const JinjaValue& value) {
+JinjaResult ToInteger(const JinjaValue& value, const JinjaArguments& arguments) {
+  ASSIGN_OR_RETURN(const int64_t fallback, JinjaIntegerArgument(arguments, 0, "default", 0));
+  if (value.json.is_boolean()) return JinjaValue::Of(value.json.get<bool>() ? 1 : 0);
+  if (value.json.is_number_integer()) return value;
+  double number = 0;
   if (value.json.is_number()) {
-    const auto number = std::trunc(value.json.get<double>());
-    return JinjaValue::Of(std::abs(number) < 9e15 ? static_cast<int64_t>(number) : 0);
+    number = value.json.get<double>();
+  } else if (value.IsString()) {
+    const std::string text = JinjaStrip(value.String());
+    const char* const end = text.data() + text.size();
+    int64_t whole = 0;
+    const auto read = std::from_chars(text.data(), end, whole);
+    if (read.ec == std::errc() && read.ptr == end) return JinjaValue::Of(whole);
+    const auto real = std::from_chars(text.data(), end, number);
+    if (real.ec != std::errc() || real.ptr != end) return JinjaValue::Of(fallback);
+  } else {
+    return JinjaValue::Of(fallback);
   }
-  int64_t number = 0;
-  if (value.IsString()) {
-    const std::string text = Strip(value.String(), true, true, nullptr);
-    if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) number = 0;
-  }
-  return JinjaValue::Of(number);
+  number = std::trunc(number);
+  return JinjaValue::Of(std::abs(number) < 9e15 ? static_cast<int64_t>(number) : fallback);
 }
 
 JinjaResult ToJson(const JinjaValue& value, const JinjaArguments& arguments) {
@@ -152,36 +79,9 @@ JinjaResult Default(const JinjaValue& value, const JinjaArguments& arguments) {
   return fallback == nullptr ? JinjaValue::Of("") : *fallback;
 }
 
-// The methods that are strings' alone.
-JinjaResult StringMethod(const std::string& text, const std::string& name, const JinjaArguments& arguments) {
-  if (name == "strip" || name == "lstrip" || name == "rstrip") {
-    const bool left = name != "rstrip", right = name != "lstrip";
-    if (arguments.values.empty()) return JinjaValue::Of(Strip(text, left, right, nullptr));
-    ASSIGN_OR_RETURN(const std::string set, StringArgument(arguments, 0, "chars"));
-    return JinjaValue::Of(Strip(text, left, right, &set));
-  }
-  if (name == "upper" || name == "lower") return JinjaValue::Of(ChangeCase(text, name == "upper"));
-  if (name == "startswith" || name == "endswith") {
-    ASSIGN_OR_RETURN(const std::string part, StringArgument(arguments, 0, ""));
-    return JinjaValue::Of(name == "startswith" ? text.starts_with(part) : text.ends_with(part));
-  }
-  if (name == "replace" && arguments.values.size() == 2) {
-    ASSIGN_OR_RETURN(const std::string from, StringArgument(arguments, 0, "old"));
-    ASSIGN_OR_RETURN(const std::string to, StringArgument(arguments, 1, "new"));
-    return JinjaValue::Of(Replace(text, from, to));
-  }
-  if (name == "split" && arguments.values.size() <= 1) {
-    if (arguments.values.empty()) return JinjaValue::Of(Split(text, nullptr));
-    ASSIGN_OR_RETURN(const std::string separator, StringArgument(arguments, 0, "sep"));
-    if (separator.empty()) return absl::InvalidArgumentError("split: the separator is empty");
-    return JinjaValue::Of(Split(text, &separator));
-  }
-  return Unknown("string method", name);
-}
-
 JinjaResult DictMethod(const Json& object, const std::string& name, const JinjaArguments& arguments) {
   if (name == "get") {
-    ASSIGN_OR_RETURN(const std::string key, StringArgument(arguments, 0, "key"));
+    ASSIGN_OR_RETURN(const std::string key, JinjaStringArgument(arguments, 0, "key"));
     if (const Json* member = JsonFind(object, key)) return JinjaValue::Of(*member);
     const JinjaValue* fallback = arguments.Find(1, "default");
     return fallback == nullptr ? JinjaValue::Of(Json()) : *fallback;
@@ -215,6 +115,77 @@ JinjaResult Range(const JinjaArguments& arguments) {
   return JinjaValue::Of(std::move(list));
 }
 
+// The filters that go through a list: select, reject, selectattr, rejectattr, map.
+
+// `value`.`path`, which may be "a.b".
+JinjaResult Attribute(JinjaValue value, const std::string& path) {
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    ASSIGN_OR_RETURN(value, JinjaItem(value, JinjaValue::Of(path.substr(begin, end - begin))));
+    begin = end + 1;
+  }
+  return value;
+}
+
+// The arguments behind the first `count`.
+JinjaArguments Behind(const JinjaArguments& arguments, size_t count) {
+  const auto begin = arguments.values.begin() + static_cast<std::ptrdiff_t>(std::min(count, arguments.values.size()));
+  return {{begin, arguments.values.end()}, arguments.named};
+}
+
+// (attribute, test, arguments of the test ...), the attribute only where `by_attribute`; without a test, by truth.
+JinjaResult Select(const JinjaValue& list, const JinjaArguments& arguments, bool by_attribute, bool wanted) {
+  const size_t at = by_attribute ? 1 : 0;
+  std::string attribute, test;
+  if (by_attribute) {
+    ASSIGN_OR_RETURN(attribute, JinjaStringArgument(arguments, 0, "attribute"));
+  }
+  if (arguments.values.size() > at) {
+    ASSIGN_OR_RETURN(test, JinjaStringArgument(arguments, at, "test"));
+  }
+  ASSIGN_OR_RETURN(const std::vector<Json> elements, JinjaElements(list));
+  Json kept = Json::array();
+  for (const Json& element : elements) {
+    JinjaValue value = JinjaValue::Of(element);
+    if (by_attribute) {
+      ASSIGN_OR_RETURN(value, Attribute(std::move(value), attribute));
+    }
+    if (!test.empty()) {
+      ASSIGN_OR_RETURN(value, ApplyJinjaTest(test, value, Behind(arguments, at + 1)));
+    }
+    if (JinjaTruth(value) == wanted) kept.push_back(element);
+  }
+  return JinjaValue::Of(std::move(kept));
+}
+
+// map(attribute="name"), or map(filter, its arguments ...).
+JinjaResult Map(const JinjaValue& list, const JinjaArguments& arguments) {
+  ASSIGN_OR_RETURN(const std::vector<Json> elements, JinjaElements(list));
+  const bool by_attribute = arguments.values.empty();
+  ASSIGN_OR_RETURN(const std::string name, JinjaStringArgument(arguments, 0, "attribute"));
+  Json out = Json::array();
+  for (const Json& element : elements) {
+    ASSIGN_OR_RETURN(JinjaValue value, by_attribute
+                                           ? Attribute(JinjaValue::Of(element), name)
+                                           : ApplyJinjaFilter(name, JinjaValue::Of(element), Behind(arguments, 1)));
+    if (value.undefined) return absl::UnimplementedError(absl::StrCat("map: an element has no ", name));
+    out.push_back(std::move(value.json));
+  }
+  return JinjaValue::Of(std::move(out));
+}
+
+// The operator of a test such as "eq", or "" where it is none.
+std::string ComparisonOf(const std::string& test) {
+  static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"equalto", "=="}, {"eq", "=="}, {"==", "=="}, {"ne", "!="},         {"!=", "!="}, {"gt", ">"},
+      {">", ">"},        {"ge", ">="}, {">=", ">="}, {"greaterthan", ">"}, {"lt", "<"},  {"<", "<"},
+      {"lessthan", "<"}, {"le", "<="}, {"<=", "<="}, {"in", "in"}};
+  for (const auto& [name, comparison] : kNames) {
+    if (test == name) return std::string(comparison);
+  }
+  return "";
+}
+
 }  // namespace
 
 JinjaResult ApplyJinjaFilter(const std::string& name, const JinjaValue& value, const JinjaArguments& arguments) {
@@ -223,7 +194,10 @@ JinjaResult ApplyJinjaFilter(const std::string& name, const JinjaValue& value, c
   if (name == "default" || name == "d") return Default(value, arguments);
   if (name == "first" || name == "last") return FirstOrLast(value, name == "first");
   if (name == "join") return Join(value, arguments);
-  if (name == "int") return ToInteger(value);
+  if (name == "int") return ToInteger(value, arguments);
+  if (name == "map") return Map(value, arguments);
+  if (name == "select" || name == "reject") return Select(value, arguments, false, name == "select");
+  if (name == "selectattr" || name == "rejectattr") return Select(value, arguments, true, name == "selectattr");
   if (name == "safe") return value;
   if (name == "list") {
     ASSIGN_OR_RETURN(std::vector<Json> elements, JinjaElements(value));
@@ -236,7 +210,7 @@ JinjaResult ApplyJinjaFilter(const std::string& name, const JinjaValue& value, c
   }
   ASSIGN_OR_RETURN(std::string text, JinjaText(value));
   if (name == "string") return JinjaValue::Of(std::move(text));
-  return StringMethod(text, name == "trim" ? "strip" : name, arguments);
+  return CallJinjaStringMethod(text, name == "trim" ? "strip" : name, arguments);
 }
 
 JinjaResult ApplyJinjaTest(const std::string& name, const JinjaValue& value, const JinjaArguments& arguments) {
@@ -253,23 +227,29 @@ JinjaResult ApplyJinjaTest(const std::string& name, const JinjaValue& value, con
   if (name == "boolean") return JinjaValue::Of(json.is_boolean());
   if (name == "true" || name == "false")
     return JinjaValue::Of(json.is_boolean() && json.get<bool>() == (name == "true"));
-  if ((name == "equalto" || name == "eq") && arguments.values.size() == 1)
-    return JinjaBinary("==", value, arguments.values[0]);
+  if (name == "float") return JinjaValue::Of(json.is_number_float());
   if ((name == "even" || name == "odd") && json.is_number_integer()) {
     return JinjaValue::Of((json.get<int64_t>() % 2 != 0) == (name == "odd"));
+  }
+  if (name == "divisibleby" && arguments.values.size() == 1) {
+    ASSIGN_OR_RETURN(const JinjaValue rest, JinjaBinary("%", value, arguments.values[0]));
+    return JinjaBinary("==", rest, JinjaValue::Of(0));
+  }
+  if (const std::string comparison = ComparisonOf(name); !comparison.empty() && arguments.values.size() == 1) {
+    return JinjaBinary(comparison, value, arguments.values[0]);
   }
   return Unknown("test", name);
 }
 
 JinjaResult CallJinjaMethod(const JinjaValue& object, const std::string& name, const JinjaArguments& arguments) {
-  if (object.IsString()) return StringMethod(object.String(), name, arguments);
+  if (object.IsString()) return CallJinjaStringMethod(object.String(), name, arguments);
   if (object.json.is_object()) return DictMethod(object.json, name, arguments);
   return Unknown("method", name);
 }
 
 JinjaResult CallJinjaFunction(const std::string& name, const JinjaArguments& arguments) {
   if (name == "raise_exception") {
-    ASSIGN_OR_RETURN(const std::string message, StringArgument(arguments, 0, "message"));
+    ASSIGN_OR_RETURN(const std::string message, JinjaStringArgument(arguments, 0, "message"));
     return absl::FailedPreconditionError(absl::StrCat("the template refuses these messages: ", message));
   }
   if (name == "range") return Range(arguments);

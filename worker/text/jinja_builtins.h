@@ -8,7 +8,7 @@
 
 namespace heterosis {
 
-// Each is an error that names what is not known. Letters outside ASCII keep their case.
+// Each is an error that names what is not known, and where the result would not be Python's (case outside ASCII).
 JinjaResult ApplyJinjaFilter(const std::string& name, const JinjaValue& value, const JinjaArguments& arguments);
 JinjaResult ApplyJinjaTest(const std::string& name, const JinjaValue& value, const JinjaArguments& arguments);
 JinjaResult CallJinjaMethod(const JinjaValue& object, const std::string& name, const JinjaArguments& arguments);

@@ -285,8 +285,20 @@ class Parser {
     JinjaNodePtr node = Make(Kind::kTest);
     ASSIGN_OR_RETURN(node->name, ExpectName());
     node->children.push_back(std::move(value));
-    if (TakeOperator("(")) RETURN_IF_ERROR(Arguments(*node));
+    if (TakeOperator("(")) {
+      RETURN_IF_ERROR(Arguments(*node));
+    } else if (BeginsTestArgument()) {
+      ASSIGN_OR_RETURN(JinjaNodePtr argument, Primary());
+      ASSIGN_OR_RETURN(node->children.emplace_back(), Postfix(std::move(argument)));
+    }
     return node;
+  }
+
+  // A test may have one argument without parentheses: x is divisibleby 3.
+  bool BeginsTestArgument() const {
+    if (Now().kind == Token::kString || Now().kind == Token::kInteger || Now().kind == Token::kFloat) return true;
+    if (Now().kind == Token::kName) return !IsName("else") && !IsName("or") && !IsName("and") && !IsName("if");
+    return IsOperator("[") || IsOperator("{");
   }
 
   Parsed Unary() {
@@ -369,17 +381,19 @@ class Parser {
     if (token.kind == Token::kName) return Name(std::move(node));
     if (TakeOperator("(")) {
       ASSIGN_OR_RETURN(node, Expression());
-      if (IsOperator(",")) return Error("tuples are not supported");
-      RETURN_IF_ERROR(Expect(Token::kOperator, ")"));
-      return node;
+      if (!IsOperator(",")) {
+        RETURN_IF_ERROR(Expect(Token::kOperator, ")"));
+        return node;
+      }
+      // A tuple; templates do with them what they do with lists.
+      JinjaNodePtr list = Make(Kind::kList);
+      ++at_;
+      list->children.push_back(std::move(node));
+      return Elements(std::move(list), ")");
     }
     if (TakeOperator("[")) {
       node->kind = Kind::kList;
-      while (!TakeOperator("]")) {
-        ASSIGN_OR_RETURN(node->children.emplace_back(), Expression());
-        if (!IsOperator("]")) RETURN_IF_ERROR(Expect(Token::kOperator, ","));
-      }
-      return node;
+      return Elements(std::move(node), "]");
     }
     if (!TakeOperator("{")) return Error(absl::StrCat("expected a value, found ", Shown()));
     node->kind = Kind::kDict;
@@ -390,6 +404,15 @@ class Parser {
       if (!IsOperator("}")) RETURN_IF_ERROR(Expect(Token::kOperator, ","));
     }
     return node;
+  }
+
+  // The rest of a list, up to and with `close`.
+  Parsed Elements(JinjaNodePtr list, std::string_view close) {
+    while (!TakeOperator(close)) {
+      ASSIGN_OR_RETURN(list->children.emplace_back(), Expression());
+      if (!IsOperator(close)) RETURN_IF_ERROR(Expect(Token::kOperator, ","));
+    }
+    return list;
   }
 
   Parsed Number(JinjaNodePtr node) {

@@ -54,7 +54,8 @@ void FillSource(const Recipe& recipe, const ParameterRow& row, size_t m, std::st
   source->masked = true;
   source->mask_key = RandomKey({recipe.mask_seed, HashText(recipe.sources[m]), HashText(tensor)});
   source->mask_limit = static_cast<uint32_t>(source->density * 0x1.0p32);
-  if (recipe.rescale == Rescale::kDensity && source->density > 0) {
+  // Where nothing is kept, 1/density may be Inf.
+  if (recipe.rescale == Rescale::kDensity && source->mask_limit > 0) {
     source->scale = static_cast<float>(1.0 / source->density);
   }
 }

@@ -13,6 +13,7 @@
 #include "tests/support/shared.h"
 #include "tests/unit/worker/merge/tensor_values.h"
 #include "worker/checkpoint/safetensors.h"
+#include "worker/merge/masks.h"
 #include "worker/merge/merger.h"
 
 namespace heterosis {
@@ -181,6 +182,32 @@ TEST_F(Golden, DareLinearReplaysMergekitsMasks) {
 }
 TEST_F(Golden, DareTiesReplaysMergekitsMasks) {
   CheckMethod("dare_ties");
+}
+
+// The masks themselves, not only what they lead to: one per source, row-major, in the order of the sources.
+TEST_F(Golden, DrawnMasksAreMergekitsBitForBit) {
+  size_t checked = 0;
+  for (const char* method : {"dare_linear", "dare_ties"}) {
+    for (const Json& one : CasesOf(method)) {
+      const auto mask = bytes_.find("out/" + one["name"].get<std::string>() + "/mask");
+      const Recipe recipe = RecipeOf(one);
+      const std::vector<double>& density = recipe.rows.front().density;
+      if (mask == bytes_.end() || std::any_of(density.begin(), density.end(), [](double d) { return d >= 1; }))
+        continue;
+      ++checked;
+      MergekitMaskStream stream(recipe.mask_seed);
+      const std::span<const std::byte> all = mask->second.bytes;
+      const size_t n = all.size() / density.size();
+      std::vector<uint64_t> bits;
+      for (size_t m = 0; m < density.size(); ++m) {
+        stream.Draw(density[m], recipe.dtype, static_cast<int64_t>(n), &bits);
+        for (size_t i = 0; i < n; ++i) {
+          ASSERT_EQ((bits[i / 64] >> (i % 64)) & 1, static_cast<uint64_t>(all[m * n + i])) << one["name"] << " " << i;
+        }
+      }
+    }
+  }
+  EXPECT_GE(checked, 6u);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -90,7 +91,8 @@ absl::Status ExperimentService::TryLease(const std::string& session, v1::LeaseRe
 absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std::function<bool()>& gone,
                                       v1::LeaseResponse* response) {
   using SteadyClock = std::chrono::steady_clock;
-  const double wait = std::clamp(request.wait_seconds(), 0.0, kWaitSecondsMax);
+  const double asked = request.wait_seconds();
+  const double wait = asked > 0 ? std::min(asked, kWaitSecondsMax) : 0;  // also of NaN
   const auto end =
       SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(wait));
   MutexLock lock(mutex_);
@@ -124,9 +126,12 @@ absl::Status ExperimentService::Heartbeat(const v1::HeartbeatRequest& request, v
 }
 
 absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::ReportResponse* response) {
+  if (!request.has_result() && !request.has_failure()) {
+    return absl::InvalidArgumentError("a report without an outcome");
+  }
   // Parsed before the lock is taken; a report that makes no sense is the caller's error for good.
-  absl::StatusOr<ShardResult> result = absl::InvalidArgumentError("a report without an outcome");
-  absl::StatusOr<ShardFailure> failure = absl::InvalidArgumentError("a report without an outcome");
+  std::optional<ShardResult> result;
+  std::optional<ShardFailure> failure;
   if (request.has_result()) {
     ASSIGN_OR_RETURN(result, FromWire(request.result()));
   } else {
@@ -134,8 +139,8 @@ absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::Rep
   }
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckSession(request.session()));
-  const absl::StatusOr<bool> accepted = result.ok() ? experiment_.Report(request.session(), *result)
-                                                    : experiment_.ReportFailure(request.session(), *failure);
+  const absl::StatusOr<bool> accepted = result.has_value() ? experiment_.Report(request.session(), *result)
+                                                           : experiment_.ReportFailure(request.session(), *failure);
   if (!accepted.ok()) {
     // The worker repeats a report that could not be written down, and drops one that is wrong.
     LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", sessions_[request.session()],

@@ -2,8 +2,11 @@
 // Implements server.h: one line a handler, all decisions are ExperimentService's.
 #include "coordinator/service/server.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/grpcpp.h>
 
+#include <charconv>
+#include <optional>
 #include <utility>
 
 #include "common/base/status.h"
@@ -43,12 +46,32 @@ class WorkerServiceHandlers : public v1::WorkerService::Service {
   ExperimentService& service_;
 };
 
-std::string HostOf(const std::string& address) {
-  return address.substr(0, address.rfind(':'));
+// HOST and PORT of "HOST:PORT"; nothing where the text is something else. gRPC knows more forms (unix:, dns:), which
+// would need rules of their own.
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+std::optional<HostPort> ParseAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  HostPort parsed;
+  parsed.host = address.substr(0, colon);
+  const bool bracketed = parsed.host.front() == '[' && parsed.host.back() == ']';
+  if (!bracketed && parsed.host.find_first_of("[]:/") != std::string::npos) return std::nullopt;
+  const std::string port = address.substr(colon + 1);
+  const char* end = port.data() + port.size();
+  const auto [rest, error] = std::from_chars(port.data(), end, parsed.port);
+  if (error != std::errc() || rest != end || parsed.port < 0 || parsed.port > 65535) return std::nullopt;
+  return parsed;
 }
 
+// By number, not by the beginning of the text: 127.example.com is a name that may lead anywhere.
 bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || host.rfind("127.", 0) == 0 || host.rfind("unix", 0) == 0;
+  if (host == "localhost" || host == "[::1]") return true;
+  in_addr parsed{};
+  return inet_pton(AF_INET, host.c_str(), &parsed) == 1 && (ntohl(parsed.s_addr) >> 24) == 127;
 }
 
 class GrpcServer : public Server {
@@ -56,7 +79,7 @@ class GrpcServer : public Server {
   explicit GrpcServer(ExperimentService& service) : service_(service), handlers_(service) {}
   ~GrpcServer() override { Stop(std::chrono::milliseconds(1'000)); }
 
-  absl::Status Start(const std::string& address) {
+  absl::Status Start(const std::string& address, const std::string& host) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
@@ -72,7 +95,7 @@ class GrpcServer : public Server {
       return absl::UnavailableError(
           absl::StrCat("cannot listen on ", address, ": is another program using that port?"));
     }
-    address_ = absl::StrCat(HostOf(address), ":", port);
+    address_ = absl::StrCat(host, ":", port);
     return absl::OkStatus();
   }
 
@@ -95,11 +118,12 @@ class GrpcServer : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, ExperimentService& service) {
-  if (options.address.find(':') == std::string::npos) {
+  const std::optional<HostPort> parsed = ParseAddress(options.address);
+  if (!parsed.has_value()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--listen ", options.address, ": write HOST:PORT, for example 127.0.0.1:50551"));
+        absl::StrCat("--listen ", options.address, ": write HOST:PORT, for example 127.0.0.1:50551 or [::1]:50551"));
   }
-  if (!options.insecure && !IsLoopback(HostOf(options.address))) {
+  if (!options.insecure && !IsLoopback(parsed->host)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--listen ", options.address,
                      " is reachable from other machines without TLS: anyone there could take work and "
@@ -107,7 +131,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
                      "address (ssh -L)"));
   }
   auto server = std::make_unique<GrpcServer>(service);
-  RETURN_IF_ERROR(server->Start(options.address));
+  RETURN_IF_ERROR(server->Start(options.address, parsed->host));
   return std::unique_ptr<Server>(std::move(server));
 }
 

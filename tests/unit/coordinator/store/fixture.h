@@ -193,7 +193,7 @@ class StoreTest : public ::testing::Test {
             .sigma = 0.125};
   }
 
-  TemporaryFolder folder_;
+  TemporaryFolder folder_{MemoryFolder()};
   const std::string path_ = folder_ / "run.db";
   std::function<absl::Status(std::string_view)> hook_;
   std::unique_ptr<Store> store_;

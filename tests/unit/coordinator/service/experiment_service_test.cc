@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests of coordinator/service/experiment_service in this process: sessions, who gets work, long polls, and workers in
+// threads. The experiment under it is a real one, the answers are simulated.
+#include "coordinator/service/experiment_service.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <limits>
+#include <thread>
+
+#include "common/base/status.h"
+#include "proto/wire.h"
+#include "tests/unit/coordinator/experiment/simulation.h"
+
+namespace heterosis {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr milliseconds kLease{10'000};
+
+bool NeverGone() {
+  return false;
+}
+
+class ExperimentServiceTest : public ExperimentTest {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(run_.Start().ok());
+    Task task;
+    task.prompt_template = "Q: {input}";
+    task.language = "ja";
+    service_.emplace(run_.experiment(), task, kLease);
+  }
+
+  static v1::RegisterRequest Registration(const std::string& worker) {
+    v1::RegisterRequest request;
+    request.set_protocol_version(kProtocolVersion);
+    request.set_recipe_version(Recipe::kVersion);
+    request.set_worker(worker);
+    request.set_device("cpu");
+    return request;
+  }
+  std::string Join(const std::string& worker) {
+    v1::RegisterResponse response;
+    const absl::Status status = service_->Register(Registration(worker), &response);
+    EXPECT_TRUE(status.ok()) << status;
+    return response.session();
+  }
+
+  // A lease call of a worker that has every model.
+  v1::LeaseRequest LeaseRequest(const std::string& session, double wait_seconds = 0) const {
+    v1::LeaseRequest request;
+    request.set_session(session);
+    request.set_wait_seconds(wait_seconds);
+    for (const auto& [name, digest] : run_.setup.model_digests) {
+      auto& identity = *request.add_models();
+      identity.set_name(name);
+      identity.set_digest(digest);
+    }
+    return request;
+  }
+  v1::LeaseResponse Lease(const std::string& session, double wait_seconds = 0) {
+    v1::LeaseResponse response;
+    const absl::Status status = service_->Lease(LeaseRequest(session, wait_seconds), NeverGone, &response);
+    EXPECT_TRUE(status.ok()) << status;
+    return response;
+  }
+  // The work that a lease call must bring.
+  ShardWork MustLease(const std::string& session) {
+    const auto work = FromWire(Lease(session).work());
+    EXPECT_TRUE(work.ok()) << work.status();
+    return work.value_or(ShardWork{});
+  }
+
+  static v1::ReportRequest ResultReport(const std::string& session, const ShardResult& result) {
+    v1::ReportRequest request;
+    request.set_session(session);
+    *request.mutable_result() = ToWire(result);
+    return request;
+  }
+  static v1::ReportRequest FailureReport(const std::string& session, const ShardKey& key, FailureClass failure) {
+    v1::ReportRequest request;
+    request.set_session(session);
+    *request.mutable_failure() = ToWire(ShardFailure{key, failure, "it did not work"});
+    return request;
+  }
+  absl::StatusOr<bool> Report(const v1::ReportRequest& request) {
+    v1::ReportResponse response;
+    RETURN_IF_ERROR(service_->Report(request, &response));
+    return response.accepted();
+  }
+
+  // What a worker does until it is told that all is done.
+  void Work(const std::string& name) {
+    const std::string session = Join(name);
+    while (true) {
+      const v1::LeaseResponse answer = Lease(session, /*wait_seconds=*/30);
+      if (answer.finished()) return;
+      if (!answer.has_work()) continue;
+      const auto accepted = Report(ResultReport(session, Evaluate(FromWire(answer.work()).value())));
+      EXPECT_TRUE(accepted.ok()) << accepted.status();
+    }
+  }
+
+  SimulatedRun run_{folder_, "run.db"};
+  std::optional<ExperimentService> service_;
+};
+
+TEST_F(ExperimentServiceTest, ARegistrationTellsAllThatAWorkerNeeds) {
+  v1::RegisterResponse response;
+  ASSERT_TRUE(service_->Register(Registration("gpu-box:0"), &response).ok());
+  EXPECT_EQ(response.experiment(), "small");
+  ASSERT_EQ(response.models_size(), 3);
+  EXPECT_EQ(response.models(2).name(), "math");
+  EXPECT_EQ(response.models(2).digest(), "digest of math");
+  EXPECT_EQ(FromWire(response.task())->prompt_template, "Q: {input}");
+  EXPECT_EQ(FromWire(response.task())->language, "ja");
+  EXPECT_DOUBLE_EQ(response.heartbeat_seconds(), 2.5);  // a quarter of the lease
+  EXPECT_EQ(run_.Query("SELECT name || ' ' || device FROM workers"), std::vector<std::string>{"gpu-box:0 cpu"});
+}
+
+TEST_F(ExperimentServiceTest, EveryRegistrationIsASessionOfItsOwn) {
+  EXPECT_NE(Join("a"), Join("a"));
+  ExperimentService other(run_.experiment(), Task(), kLease);  // as after a restart
+  v1::RegisterResponse response;
+  ASSERT_TRUE(other.Register(Registration("a"), &response).ok());
+  EXPECT_EQ(
+      service_->Lease(LeaseRequest(response.session()), NeverGone, std::make_unique<v1::LeaseResponse>().get()).code(),
+      absl::StatusCode::kNotFound);
+}
+
+TEST_F(ExperimentServiceTest, AnotherProtocolOrRecipeVersionGetsNoSession) {
+  v1::RegisterRequest request = Registration("a");
+  request.set_protocol_version(kProtocolVersion + 1);
+  v1::RegisterResponse response;
+  absl::Status status = service_->Register(request, &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("protocol 2"), HasSubstr("install the same release")));
+  request = Registration("a");
+  request.set_recipe_version(Recipe::kVersion + 1);
+  EXPECT_EQ(service_->Register(request, &response).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(response.session(), "");
+}
+
+TEST_F(ExperimentServiceTest, AnUnknownSessionIsToldToRegister) {
+  v1::LeaseResponse lease;
+  const absl::Status status = service_->Lease(LeaseRequest("unknown"), NeverGone, &lease);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("register again"));
+  v1::HeartbeatRequest heartbeat;
+  heartbeat.set_session("unknown");
+  v1::HeartbeatResponse answer;
+  EXPECT_EQ(service_->Heartbeat(heartbeat, &answer).code(), absl::StatusCode::kNotFound);
+  const ShardWork work = MustLease(Join("a"));
+  EXPECT_EQ(Report(ResultReport("unknown", Evaluate(work))).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ExperimentServiceTest, AWorkerWithOtherModelFilesGetsNoWorkAndLearnsWhy) {
+  v1::LeaseRequest request = LeaseRequest(Join("a"));
+  for (auto& model : *request.mutable_models()) {
+    if (model.name() == "math") model.set_digest("another digest");
+  }
+  v1::LeaseResponse response;
+  const absl::Status status = service_->Lease(request, NeverGone, &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("\"math\""), HasSubstr("differ"), HasSubstr("copy")));
+  EXPECT_FALSE(response.has_work());
+  EXPECT_EQ(service_->progress().shards_leased, 0);
+}
+
+TEST_F(ExperimentServiceTest, AWorkerThatLacksAModelGetsNoWork) {
+  v1::LeaseRequest request = LeaseRequest(Join("a"));
+  request.mutable_models()->RemoveLast();
+  v1::LeaseResponse response;
+  const absl::Status status = service_->Lease(request, NeverGone, &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has no model"));
+}
+
+TEST_F(ExperimentServiceTest, ARepeatedLeaseCallGetsTheSameShard) {
+  const std::string session = Join("a");
+  const ShardWork first = MustLease(session);
+  EXPECT_EQ(first.problems.size(), 2u);
+  EXPECT_EQ(MustLease(session), first);
+  EXPECT_EQ(service_->progress().shards_leased, 1);
+}
+
+TEST_F(ExperimentServiceTest, ACallerThatIsGoneTakesNoShard) {
+  v1::LeaseResponse response;
+  ASSERT_TRUE(service_
+                  ->Lease(
+                      LeaseRequest(Join("a"), 30), [] { return true; }, &response)
+                  .ok());
+  EXPECT_TRUE(response.retry());
+  EXPECT_EQ(service_->progress().shards_leased, 0);
+}
+
+TEST_F(ExperimentServiceTest, AResultCountsOnce) {
+  const std::string session = Join("a");
+  const v1::ReportRequest report = ResultReport(session, Evaluate(MustLease(session)));
+  EXPECT_EQ(Report(report).value(), true);
+  EXPECT_EQ(Report(report).value(), false);
+  EXPECT_EQ(service_->progress().samples_done, 2);
+}
+
+TEST_F(ExperimentServiceTest, ReportsThatMakeNoSenseAreTheWorkersFault) {
+  const std::string session = Join("a");
+  const ShardWork work = MustLease(session);
+  ShardResult result = Evaluate(work);
+  result.samples.pop_back();
+  EXPECT_EQ(Report(ResultReport(session, result)).status().code(), absl::StatusCode::kInvalidArgument);
+  v1::ReportRequest nothing;
+  nothing.set_session(session);
+  EXPECT_EQ(Report(nothing).status().code(), absl::StatusCode::kInvalidArgument);
+  v1::ReportRequest broken = FailureReport(session, work.key, FailureClass::kCrash);
+  broken.mutable_failure()->set_failure("boredom");
+  EXPECT_EQ(Report(broken).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Report(ResultReport(session, Evaluate(work))).value(), true);  // none of these cost it its lease
+}
+
+TEST_F(ExperimentServiceTest, AResultThatCannotBeWrittenIsAskedForAgain) {
+  const std::string session = Join("a");
+  const v1::ReportRequest report = ResultReport(session, Evaluate(MustLease(session)));
+  run_.Kill();
+  service_.reset();
+  bool disk_full = false;
+  run_.commit_hook = [&](std::string_view point) {
+    return disk_full && point == "before shard" ? absl::ResourceExhaustedError("disk full") : absl::OkStatus();
+  };
+  ASSERT_TRUE(run_.Start().ok());
+  service_.emplace(run_.experiment(), Task(), kLease);
+  const std::string again = Join("a");
+  v1::ReportRequest repeated = ResultReport(again, Evaluate(MustLease(again)));
+  disk_full = true;
+  const absl::Status status = Report(repeated).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);  // worth a retry
+  EXPECT_THAT(std::string(status.message()), HasSubstr("disk full"));
+  disk_full = false;
+  EXPECT_EQ(Report(repeated).value(), true);
+}
+
+TEST_F(ExperimentServiceTest, AWorkerThatCannotDoTheWorkIsSentAway) {
+  const std::string session = Join("a");
+  EXPECT_EQ(Report(FailureReport(session, MustLease(session).key, FailureClass::kInvalid)).value(), true);
+  v1::LeaseResponse response;
+  EXPECT_EQ(service_->Lease(LeaseRequest(session), NeverGone, &response).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Lease(Join("b")).has_work());
+}
+
+TEST_F(ExperimentServiceTest, AFailureOfAShardThatAnotherWorkerHoldsIsNotCounted) {
+  const ShardWork work = MustLease(Join("a"));
+  EXPECT_EQ(Report(FailureReport(Join("b"), work.key, FailureClass::kCrash)).value(), false);
+}
+
+TEST_F(ExperimentServiceTest, HeartbeatsSayWhatToDrop) {
+  const std::string session = Join("a");
+  const ShardWork work = MustLease(session);
+  v1::HeartbeatRequest request;
+  request.set_session(session);
+  *request.add_holding() = ToWire(work.key);
+  *request.add_holding() = ToWire(ShardKey{work.key.trial, work.key.shard, work.key.attempt + 7});
+  v1::HeartbeatResponse response;
+  ASSERT_TRUE(service_->Heartbeat(request, &response).ok());
+  ASSERT_EQ(response.cancelled_size(), 1);
+  EXPECT_EQ(response.cancelled(0).attempt(), work.key.attempt + 7);
+}
+
+TEST_F(ExperimentServiceTest, TicksGiveTheShardsOfSilentWorkersToOthers) {
+  const ShardWork work = MustLease(Join("a"));
+  run_.clock.Advance(kLease + milliseconds(1));
+  ASSERT_TRUE(service_->Tick().ok());
+  const ShardWork again = MustLease(Join("b"));
+  EXPECT_EQ(again.samples, work.samples);
+  EXPECT_EQ(again.key.attempt, work.key.attempt + 1);
+}
+
+TEST_F(ExperimentServiceTest, WithoutWorkALeaseCallAsksToTryAgainAndOddWaitsAreNone) {
+  const std::string session = Join("a");
+  service_->StopLeasing();
+  for (const double wait : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN(), 1e300}) {
+    EXPECT_TRUE(Lease(session, wait).retry()) << wait;
+  }
+}
+
+// Leases all that is open to workers of their own, so that another one has to wait.
+TEST_F(ExperimentServiceTest, AWaitingCallGetsWorkAsSoonAsThereIsSome) {
+  std::vector<std::pair<std::string, ShardWork>> held;
+  for (int i = 0; service_->progress().shards_leased < service_->progress().shards_open; ++i) {
+    const std::string session = Join("holder " + std::to_string(i));
+    held.emplace_back(session, MustLease(session));
+  }
+  const std::string waiting = Join("waiting");
+  EXPECT_TRUE(Lease(waiting).retry());
+  v1::LeaseResponse answer;
+  std::thread poll([&] { answer = Lease(waiting, 30); });
+  for (const auto& [session, work] : held) {
+    EXPECT_EQ(Report(ResultReport(session, Evaluate(work))).value(), true);
+  }
+  poll.join();  // the parents are scored: the first generation has come up
+  EXPECT_TRUE(answer.has_work());
+}
+
+TEST_F(ExperimentServiceTest, WaitingCallsReturnWhenTheCoordinatorStops) {
+  std::vector<std::string> holders;
+  for (int i = 0; service_->progress().shards_leased < service_->progress().shards_open; ++i) {
+    holders.push_back(Join("holder " + std::to_string(i)));
+    MustLease(holders.back());
+  }
+  const std::string waiting = Join("waiting");
+  v1::LeaseResponse answer;
+  std::thread poll([&] { answer = Lease(waiting, 30); });
+  service_->StopLeasing();
+  poll.join();
+  EXPECT_TRUE(answer.retry());
+}
+
+TEST_F(ExperimentServiceTest, WorkersInThreadsFindWhatOneWorkerFinds) {
+  SimulatedRun alone(folder_, "alone.db");
+  ASSERT_TRUE(alone.Start().ok());
+  ASSERT_TRUE(alone.RunToEnd().ok());
+  std::atomic<bool> over = false;
+  std::thread ticker([&] {
+    while (!over) EXPECT_TRUE(service_->Tick().ok());
+  });
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 4; ++i) workers.emplace_back([this, i] { Work("worker " + std::to_string(i)); });
+  for (std::thread& worker : workers) worker.join();
+  over = true;
+  ticker.join();
+  EXPECT_TRUE(service_->finished());
+  EXPECT_EQ(service_->progress().state, ExperimentState::kDone);
+  service_.reset();
+  EXPECT_EQ(run_.Contents(), alone.Contents());
+}
+
+}  // namespace
+}  // namespace heterosis

@@ -14,7 +14,7 @@ namespace {
 
 using Kind = JinjaNode::Kind;
 
-constexpr int kStepsMax = 2'000'000;
+constexpr int kStepsMax = 500'000;
 constexpr size_t kTextMax = size_t{16} << 20;
 
 class Evaluator {

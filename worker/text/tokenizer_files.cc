@@ -66,38 +66,27 @@ absl::Status ReadAddedTokensDecoder(const JsonFields& config, std::vector<AddedT
   return absl::OkStatus();
 }
 
-absl::Status ReadConfig(const std::string& folder, TokenizerFiles& files) {
-  ASSIGN_OR_RETURN(const Json json, ReadOptionalObject(folder, "tokenizer_config.json"));
-  ASSIGN_OR_RETURN(const JsonFields config, JsonFields::Of(json, folder + "/tokenizer_config.json"));
+absl::Status ReadConfig(const JsonFields& config, TokenizerFiles& files) {
   RETURN_IF_ERROR(ReadNames(config, files));
   RETURN_IF_ERROR(ReadFlag(config, "add_bos_token", files.add_bos));
   RETURN_IF_ERROR(ReadFlag(config, "add_eos_token", files.add_eos));
   return ReadAddedTokensDecoder(config, files.added);
 }
 
-absl::Status ReadSpecialTokensMap(const std::string& folder, TokenizerFiles& files) {
-  ASSIGN_OR_RETURN(const Json json, ReadOptionalObject(folder, "special_tokens_map.json"));
-  ASSIGN_OR_RETURN(const JsonFields map, JsonFields::Of(json, folder + "/special_tokens_map.json"));
-  return ReadNames(map, files);
-}
-
-absl::Status ReadAddedTokens(const std::string& folder, std::vector<AddedToken>& added) {
-  if (!added.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Json json, ReadOptionalObject(folder, "added_tokens.json"));
-  for (const auto& member : json.items()) {
+absl::Status ReadAddedTokens(const JsonFields& map, TokenizerFiles& files) {
+  if (!files.added.empty()) return absl::OkStatus();
+  for (const auto& member : map.json().items()) {
     const std::optional<int32_t> id = JsonId(member.value());
-    if (!id) return absl::InvalidArgumentError(folder + "/added_tokens.json: " + member.key() + ": must be a token id");
+    if (!id) return map.ErrorAt(member.key(), "must be a token id");
     AddedToken token;
     token.id = *id;
     token.content = member.key();
-    added.push_back(std::move(token));
+    files.added.push_back(std::move(token));
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadModelIds(const std::string& folder, const std::string& name, TokenizerFiles& files) {
-  ASSIGN_OR_RETURN(const Json json, ReadOptionalObject(folder, name));
-  ASSIGN_OR_RETURN(const JsonFields config, JsonFields::Of(json, folder + "/" + name));
+absl::Status ReadModelIds(const JsonFields& config, TokenizerFiles& files) {
   for (auto [key, id] : {std::pair("bos_token_id", &files.model_bos), std::pair("pad_token_id", &files.model_pad)}) {
     if (config.Find(key) != nullptr && !id->has_value()) *id = JsonId(*config.Find(key));
   }
@@ -116,11 +105,17 @@ absl::Status ReadModelIds(const std::string& folder, const std::string& name, To
 
 absl::StatusOr<TokenizerFiles> ReadTokenizerFiles(const std::string& folder) {
   TokenizerFiles files;
-  RETURN_IF_ERROR(ReadConfig(folder, files));
-  RETURN_IF_ERROR(ReadSpecialTokensMap(folder, files));
-  RETURN_IF_ERROR(ReadAddedTokens(folder, files.added));
-  RETURN_IF_ERROR(ReadModelIds(folder, "generation_config.json", files));
-  RETURN_IF_ERROR(ReadModelIds(folder, "config.json", files));
+  const std::pair<const char*, absl::Status (*)(const JsonFields&, TokenizerFiles&)> parts[] = {
+      {"tokenizer_config.json", ReadConfig},
+      {"special_tokens_map.json", ReadNames},
+      {"added_tokens.json", ReadAddedTokens},
+      {"generation_config.json", ReadModelIds},
+      {"config.json", ReadModelIds}};
+  for (const auto& [name, read] : parts) {
+    ASSIGN_OR_RETURN(const Json json, ReadOptionalObject(folder, name));
+    ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::Of(json, ""));
+    RETURN_IF_ERROR(Annotate(read(fields, files), folder + "/" + name));
+  }
   return files;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prompt templates.
+// Tests prompt templates: the built-in ones, and where the question goes.
 #include "common/dataset/prompt.h"
 
 #include "gmock/gmock.h"

@@ -22,7 +22,7 @@ def schema(text: str):
         elif enum:
             enums[stack[-1], enum.group(1)] = [value.lower() for value in re.findall(r"(\w+)\s*=", enum.group(2))]
         elif field:
-            default = re.search(r"default = ([^,\]]+)", field.group(3))
+            default = re.search(r'default = "?([^,"\]]+)', field.group(3))
             messages[stack[-1]].append((field.group(2), field.group(1), default and default.group(1)))
         elif line.strip() == "}" and stack:
             stack.pop()

@@ -2,6 +2,7 @@
 // Implements model_folder.h.
 #include "common/config/model_folder.h"
 
+#include <array>
 #include <filesystem>
 
 #include "common/base/file.h"
@@ -12,6 +13,8 @@ namespace heterosis {
 namespace {
 
 constexpr int64_t kLayersMax = 10'000;
+constexpr std::array kSharedSizes = {"num_hidden_layers",   "hidden_size",         "intermediate_size",
+                                     "num_attention_heads", "num_key_value_heads", "head_dim"};
 
 absl::Status CheckWeights(const std::string& folder) {
   bool pickle = false;
@@ -29,7 +32,7 @@ absl::Status CheckWeights(const std::string& folder) {
 
 }  // namespace
 
-absl::StatusOr<int> LayersOfModel(const std::string& folder) {
+absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
   if (!IsDirectory(folder)) return absl::NotFoundError(absl::StrCat(folder, ": is not a folder"));
   const std::string path = folder + "/config.json";
   if (!FileExists(path)) {
@@ -42,7 +45,22 @@ absl::StatusOr<int> LayersOfModel(const std::string& folder) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": num_hidden_layers is ", *layers));
   }
   RETURN_IF_ERROR(CheckWeights(folder));
-  return static_cast<int>(*layers);
+  ModelShape shape{.layers = static_cast<int>(*layers), .sizes = {}};
+  for (const char* key : kSharedSizes) {
+    if (const absl::StatusOr<int64_t> size = JsonInt(config, key); size.ok()) shape.sizes[key] = *size;
+  }
+  return shape;
+}
+
+std::string ShapeDifference(const ModelShape& shape, const std::string& path, const ModelShape& other,
+                            const std::string& other_path) {
+  for (const auto& [key, size] : shape.sizes) {
+    const auto found = other.sizes.find(key);
+    if (found == other.sizes.end() || found->second == size) continue;
+    return absl::StrCat(key, " of ", path, " is ", size, ", but that of ", other_path, " is ", found->second,
+                        "; only models of one shape can be merged");
+  }
+  return "";
 }
 
 }  // namespace heterosis

@@ -3,6 +3,7 @@
 #include "common/config/semantic.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,9 +19,10 @@
 namespace heterosis {
 namespace {
 
-// All models must have the same number of layers; returns it, or 0 where one cannot be read.
+// All models must have one shape; returns their number of layers, or 0 where one cannot be read.
 int CheckModels(const v1::Experiment& config, ConfigIssues& issues) {
-  int layers = 0;
+  std::optional<ModelShape> first;
+  std::string first_path;
   bool readable = config.models_size() > 0;
   std::set<std::string> names;
   for (int i = 0; i < config.models_size(); ++i) {
@@ -34,19 +36,24 @@ int CheckModels(const v1::Experiment& config, ConfigIssues& issues) {
       readable = false;
       continue;
     }
-    const absl::StatusOr<int> found = LayersOfModel(model.path());
-    if (!found.ok()) {
-      issues.Add(key + ".path", std::string(found.status().message()));
+    absl::StatusOr<ModelShape> shape = ReadModelShape(model.path());
+    if (!shape.ok()) {
+      issues.Add(key + ".path", std::string(shape.status().message()));
       readable = false;
-    } else if (layers != 0 && layers != *found) {
-      issues.Add(key + ".path", absl::StrCat(model.path(), " has ", *found, " layers, but ", config.models(0).path(),
-                                             " has ", layers, "; only models of one shape can be merged"));
+      continue;
+    }
+    if (!first.has_value()) {
+      first = *std::move(shape);
+      first_path = model.path();
+      continue;
+    }
+    const std::string difference = ShapeDifference(*shape, model.path(), *first, first_path);
+    if (!difference.empty()) {
+      issues.Add(key + ".path", difference);
       readable = false;
-    } else {
-      layers = *found;
     }
   }
-  return readable ? layers : 0;
+  return readable ? first->layers : 0;
 }
 
 void CheckReferences(const v1::Experiment& config, ConfigIssues& issues) {

@@ -208,9 +208,15 @@ TEST_F(ConfigTest, EachMistakeIsToldOnceWithItsLineAndRemedy) {
 
 TEST_F(ConfigTest, ModelsOfUnequalShapeOrWithoutWeightsAreRefused) {
   WriteModel("math", R"({"num_hidden_layers": 5})");
-  EXPECT_THAT(
-      Errors(std::string(kSoundConfig)),
-      ElementsAre("c.yaml:8: models/math has 5 layers, but models/base has 4; only models of one shape can be merged"));
+  EXPECT_THAT(Errors(std::string(kSoundConfig)),
+              ElementsAre("c.yaml:8: num_hidden_layers of models/math is 5, but that of models/base is 4; only models "
+                          "of one shape can be merged"));
+  WriteModel("ja", R"({"num_hidden_layers": 4, "hidden_size": 96, "vocab_size": 100})");
+  WriteModel("math", R"({"num_hidden_layers": 4, "hidden_size": 128})");
+  WriteModel("base", R"({"num_hidden_layers": 4, "hidden_size": 96, "vocab_size": 90})");
+  EXPECT_THAT(Errors(std::string(kSoundConfig)),
+              ElementsAre("c.yaml:8: hidden_size of models/math is 128, but that of models/base is 96; only models of "
+                          "one shape can be merged"));
   WriteModel("math", "{}");
   EXPECT_THAT(
       Errors(std::string(kSoundConfig)),

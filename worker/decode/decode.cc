@@ -59,6 +59,10 @@ int64_t Decoder::NewTokensMax(size_t request) const {
 }
 
 absl::Status Decoder::Prepare() {
+  if (options_.max_new_tokens < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_new_tokens must be 0 or more, but is ", options_.max_new_tokens));
+  }
   int64_t positions = 1;
   size_t unanswerable = 0;
   for (size_t i = 0; i < requests_.size(); ++i) {
@@ -75,7 +79,7 @@ absl::Status Decoder::Prepare() {
   size_t bytes = options_.memory_bytes_max;
   if (bytes == 0) {
     ASSIGN_OR_RETURN(const size_t available, AvailableMemoryBytes(model_.device()));
-    bytes = available / 10 * 8;
+    bytes = std::max(available / 10 * 8, model_.CacheBytes());  // what the cache holds is no longer available
   }
   const size_t row_bytes = model_.CacheBytesPerRow(positions);
   if (row_bytes > bytes) {

@@ -43,8 +43,8 @@ int PlanRows(int batch_size, size_t requests, size_t row_bytes, size_t bytes);
 // on a GPU the same call gives the same tokens. A prompt that leaves no room within Model::positions_max() gives no
 // tokens and kLength; generation ends there with kLength, too.
 // DataLoss: NaN or Inf in the logits (the trial fails as kNumeric). Cancelled: `cancelled` became true (may be
-// nullptr). InvalidArgument: an empty prompt or a token outside the vocabulary; ResourceExhausted: not even one row
-// fits.
+// nullptr). InvalidArgument: an empty prompt, a token outside the vocabulary or a negative max_new_tokens;
+// ResourceExhausted: not even one row fits.
 absl::StatusOr<std::vector<DecodeOutput>> Decode(Model& model, std::span<const DecodeRequest> requests,
                                                  const DecodeOptions& options, const TokenObserver& observer,
                                                  const std::atomic<bool>* cancelled);

@@ -140,6 +140,11 @@ class AtenEngine : public Engine {
            c10::elementSize(c10::typeMetaToScalarType(options_.dtype()));
   }
   absl::Status ReserveCache(int rows, int64_t positions) override;
+  size_t CacheBytes() const override {
+    size_t bytes = 0;
+    for (const at::Tensor& keys : keys_) bytes += 2 * keys.nbytes();
+    return bytes;
+  }
   absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next, float* logits) override;
 
  private:
@@ -178,7 +183,7 @@ absl::Status AtenEngine::WeightsChanged() {
 
 absl::Status AtenEngine::ReserveCache(int rows, int64_t positions) {
   return Guarded(device_, [&] {
-    if (rows * positions > rows_ * positions_) {
+    if (keys_.empty() || rows * positions > keys_.front().size(0)) {
       keys_.clear();
       values_.clear();
       for (size_t i = 0; i < layers_.size(); ++i) {

@@ -34,6 +34,8 @@ class Engine {
   virtual size_t CacheBytesPerRow(int64_t positions) const = 0;
   // Makes room for `rows` sequences of up to `positions` tokens; what the cache held is lost.
   virtual absl::Status ReserveCache(int rows, int64_t positions) = 0;
+  // What it holds now.
+  virtual size_t CacheBytes() const = 0;
   // Runs the segments, each of another row, and gives one NextToken for each. `logits`, unless nullptr, gets those of
   // every token: [tokens of all segments][vocab_size]. Segments are checked by Model.
   virtual absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next, float* logits) = 0;

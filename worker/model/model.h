@@ -44,6 +44,8 @@ class Model {
   int64_t positions_max() const { return positions_max_; }
   size_t CacheBytesPerRow(int64_t positions) const { return engine_->CacheBytesPerRow(positions); }
   absl::Status ReserveCache(int rows, int64_t positions);
+  // Memory that the cache holds already: a later ReserveCache within it takes none.
+  size_t CacheBytes() const { return engine_->CacheBytes(); }
   // See Engine. InvalidArgument for tokens outside the vocabulary or beyond what is reserved.
   absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next);
 

@@ -34,6 +34,8 @@ class Cache {
     return absl::OkStatus();
   }
 
+  size_t bytes() const { return memory_.bytes(); }
+
   // The first block of a row, for one layer.
   std::byte* At(int row, int64_t layer) const { return memory_.data() + row * row_bytes_ + layer * layer_bytes_; }
   // From block to block of a row.

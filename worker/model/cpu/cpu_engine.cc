@@ -31,6 +31,7 @@ class CpuEngine : public Engine {
   absl::Status WeightsChanged() override;
   size_t CacheBytesPerRow(int64_t positions) const override { return static_cast<size_t>(cache_.RowBytes(positions)); }
   absl::Status ReserveCache(int rows, int64_t positions) override;
+  size_t CacheBytes() const override { return cache_.bytes(); }
   absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next, float* logits) override;
 
  private:

@@ -43,6 +43,7 @@ absl::StatusOr<MergePlan> PlanFromRecipe(const MergeCommand& command) {
   ASSIGN_OR_RETURN(const Json json, ReadJsonFile(command.recipe));
   absl::StatusOr<Recipe> recipe = RecipeFromJson(json);
   if (!recipe.ok()) return Annotate(recipe.status(), command.recipe);
+  RETURN_IF_ERROR(Annotate(ValidateRecipe(*recipe), command.recipe));
   plan.recipe = *std::move(recipe);
   return plan;
 }

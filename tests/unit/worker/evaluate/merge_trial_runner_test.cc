@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole shards on the demo's models: merge, decode, score; and the errors that a coordinator sorts by.
+#include "worker/evaluate/merge_trial_runner.h"
+
+#include <numeric>
+
+#include "gmock/gmock.h"
+#include "tests/unit/worker/evaluate/fixture.h"
+#include "worker/evaluate/answering.h"
+
+namespace heterosis {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MergeTrialRunnerTest : public ::testing::Test {
+ protected:
+  static Recipe Merged(double ja, double math) {
+    Recipe recipe;
+    recipe.method = MergeMethod::kDareTies;
+    recipe.base = "base";
+    recipe.sources = {"ja", "math"};
+    recipe.tokenizer = "base";
+    recipe.mask_seed = 3;
+    recipe.out_dtype = DType::kFloat32;
+    recipe.rows = {{.match = {"*"}, .weight = {ja, math}, .density = {0.8, 0.7}}};
+    return recipe;
+  }
+  static Recipe Only(const std::string& name) { return SingleModelRecipe(name, "base", DType::kFloat32); }
+
+  // A shard of the last 24 of 30 problems.
+  static ShardWork Work(const Recipe& recipe) {
+    ShardWork work;
+    work.key = {7, 1, 2};
+    work.recipe = recipe;
+    const std::vector<Problem> problems = DemoProblems(30);
+    for (int i = 6; i < 30; ++i) {
+      work.samples.push_back(i);
+      work.problems.push_back(problems[static_cast<size_t>(i)]);
+    }
+    return work;
+  }
+
+  void SetUp() override {
+    runner_ = MakeTrialRunner({.models = DemoModels(), .device = TestCpu(), .language_model = LanguageModelPath()});
+    ASSERT_TRUE(runner_->Prepare(DemoTask()).ok());
+  }
+
+  absl::StatusOr<ShardResult> Run(const Recipe& recipe) { return runner_->Run(Work(recipe), kNotCancelled); }
+
+  static int Correct(const std::vector<SampleResult>& results) {
+    return static_cast<int>(std::count_if(results.begin(), results.end(), [](const auto& r) { return r.correct; }));
+  }
+
+  std::unique_ptr<TrialRunner> runner_;
+};
+
+// The unmerged model's recipe gives what the model on disk gives, by a way without any merging.
+TEST_F(MergeTrialRunnerTest, AParentsRecipeAnswersAsTheParentItself) {
+  for (const std::string name : {"ja", "math"}) {
+    const LoadedModel loaded = OpenModel(DemoModel(name)).value();
+    const auto model = LoadForDecoding(loaded, TestCpu(), DType::kFloat32).value();
+    const auto gate = LoadLanguageGate(DemoTask(), LanguageModelPath()).value();
+    const ShardWork work = Work(Only(name));
+    const std::vector<SampleResult> expected =
+        AnswerProblems(*model, loaded, DemoTask(), gate.get(), work.problems, work.samples, kNotCancelled).value();
+    const absl::StatusOr<ShardResult> result = runner_->Run(work, kNotCancelled);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->key, work.key);
+    EXPECT_EQ(result->samples, expected);
+    EXPECT_GT(result->decode_seconds, 0);
+  }
+}
+
+TEST_F(MergeTrialRunnerTest, AnswersAreJudgedByNumberAndLanguage) {
+  const ShardResult ja = Run(Only("ja")).value(), math = Run(Only("math")).value();
+  int right_number_wrong_language = 0;
+  for (const ShardResult* result : {&ja, &math}) {
+    ASSERT_EQ(result->samples.size(), 24u);
+    for (size_t i = 0; i < result->samples.size(); ++i) {
+      const SampleResult& sample = result->samples[i];
+      EXPECT_EQ(sample.sample, static_cast<int>(i) + 6);
+      EXPECT_EQ(sample.correct, sample.number_ok && sample.language_ok);
+      EXPECT_EQ(sample.number_ok, sample.answer == Work(Only("ja")).problems[i].answer) << sample.text;
+      EXPECT_GT(sample.prompt_tokens, 1);
+      right_number_wrong_language += sample.number_ok && !sample.language_ok;
+    }
+  }
+  EXPECT_GT(Correct(ja.samples), 0);
+  EXPECT_GT(right_number_wrong_language, 0);  // the arithmetic expert answers in English
+}
+
+TEST_F(MergeTrialRunnerTest, ResultsDoNotDependOnWhatRanBefore) {
+  const std::vector<SampleResult> first = Run(Merged(0.8, 0.7))->samples;
+  ASSERT_TRUE(Run(Merged(0.1, 0.2)).ok());
+  ASSERT_TRUE(Run(Only("math")).ok());
+  EXPECT_EQ(Run(Merged(0.8, 0.7))->samples, first);
+  EXPECT_EQ(Run(Merged(0.8, 0.7))->samples, first);  // the resident model
+  SetUp();                                           // another worker
+  EXPECT_EQ(Run(Merged(0.8, 0.7))->samples, first);
+}
+
+TEST_F(MergeTrialRunnerTest, AShardsSlicesGiveTheWholesResults) {
+  const ShardWork whole = Work(Merged(0.8, 0.7));
+  const std::vector<SampleResult> expected = runner_->Run(whole, kNotCancelled)->samples;
+  std::vector<SampleResult> parts;
+  for (size_t begin = 0; begin < whole.samples.size(); begin += 8) {
+    ShardWork slice = whole;
+    const auto at = static_cast<std::ptrdiff_t>(begin);
+    slice.samples.assign(whole.samples.begin() + at, whole.samples.begin() + at + 8);
+    slice.problems.assign(whole.problems.begin() + at, whole.problems.begin() + at + 8);
+    const absl::StatusOr<ShardResult> result = runner_->Run(slice, kNotCancelled);
+    ASSERT_TRUE(result.ok()) << result.status();
+    parts.insert(parts.end(), result->samples.begin(), result->samples.end());
+  }
+  EXPECT_EQ(parts, expected);
+}
+
+TEST_F(MergeTrialRunnerTest, ANewTaskReplacesTheOld) {
+  ASSERT_TRUE(Run(Only("math")).ok());
+  Task task = DemoTask();
+  task.language = "";
+  task.max_new_tokens = 3;
+  ASSERT_TRUE(runner_->Prepare(task).ok());
+  const std::vector<SampleResult> results = Run(Only("math"))->samples;
+  for (const SampleResult& result : results) {
+    EXPECT_TRUE(result.language_ok);
+    EXPECT_LE(result.new_tokens, 3);
+  }
+}
+
+TEST_F(MergeTrialRunnerTest, EachErrorHasTheCodeByWhichTheCoordinatorSorts) {
+  const std::atomic<bool> cancelled = true;
+  EXPECT_EQ(runner_->Run(Work(Only("ja")), cancelled).status().code(), absl::StatusCode::kCancelled);
+
+  const absl::Status unknown = Run(Only("nobody")).status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(unknown.message()), HasSubstr("--model nobody=FOLDER"));
+
+  // Weights out of the range of float16 are infinite, and such a model computes NaN.
+  Recipe infinite = Merged(1e9, 1e9);
+  infinite.out_dtype = DType::kFloat16;
+  const absl::Status overflow = Run(infinite).status();
+  EXPECT_EQ(overflow.code(), absl::StatusCode::kDataLoss) << overflow;
+
+  Recipe broken = Merged(0.5, 0.5);
+  broken.rows[0].match = {"model.layers.*"};
+  EXPECT_EQ(Run(broken).status().code(), absl::StatusCode::kInvalidArgument);
+
+  EXPECT_TRUE(Run(Merged(0.8, 0.7)).ok());  // and none of them does harm
+}
+
+TEST_F(MergeTrialRunnerTest, ATaskThatNoAnswerCouldPassIsRefused) {
+  Task task = DemoTask();
+  task.language = "xx";
+  const absl::Status status = runner_->Prepare(task);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("does not know the language \"xx\""));
+
+  runner_ = MakeTrialRunner({.models = DemoModels(), .device = TestCpu(), .language_model = "no/lid.ftz"});
+  EXPECT_EQ(runner_->Prepare(DemoTask()).code(), absl::StatusCode::kNotFound);
+  task.language = "";
+  EXPECT_TRUE(runner_->Prepare(task).ok());  // needs no gate
+}
+
+TEST(OpenModel, AFolderThatIsNoModelIsAnErrorThatNamesIt) {
+  EXPECT_EQ(OpenModel("no/such/folder").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(OpenModel("no/such/folder").status().message()), HasSubstr("no/such/folder"));
+}
+
+}  // namespace
+}  // namespace heterosis

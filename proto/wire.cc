@@ -70,6 +70,15 @@ v1::Recipe ToWire(const Recipe& recipe) {
     wire_row.mutable_density()->Add(row.density.begin(), row.density.end());
     wire_row.set_t(row.t);
   }
+  if (!recipe.is_path()) return message;
+  for (const Recipe& part : recipe.parts) *message.add_parts() = ToWire(part);
+  for (const Hop& hop : recipe.path) {
+    v1::Hop& wire_hop = *message.add_path();
+    wire_hop.set_part(hop.part);
+    wire_hop.set_layer(hop.layer);
+    wire_hop.set_scale(hop.scale);
+  }
+  message.set_scale_applies_to(Text(Name(recipe.scale_applies_to)));
   return message;
 }
 
@@ -96,6 +105,13 @@ absl::StatusOr<Recipe> FromWire(const v1::Recipe& message) {
                            .weight = {row.weight().begin(), row.weight().end()},
                            .density = {row.density().begin(), row.density().end()},
                            .t = row.t()});
+  }
+  for (const v1::Recipe& part : message.parts()) {
+    ASSIGN_OR_RETURN(recipe.parts.emplace_back(), FromWire(part));
+  }
+  for (const v1::Hop& hop : message.path()) recipe.path.push_back({hop.part(), hop.layer(), hop.scale()});
+  if (recipe.is_path()) {
+    ASSIGN_OR_RETURN(recipe.scale_applies_to, ScaleTargetFromName(message.scale_applies_to()));
   }
   RETURN_IF_ERROR(ValidateRecipe(recipe));
   return recipe;

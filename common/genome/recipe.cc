@@ -31,6 +31,8 @@ constexpr std::array kRescales = {Named<Rescale>{Rescale::kDensity, "density"}, 
                                   Named<Rescale>{Rescale::kNone, "none"}};
 constexpr std::array kMaskSources = {Named<MaskSource>{MaskSource::kCounter, "counter"},
                                      Named<MaskSource>{MaskSource::kMergekit, "mergekit"}};
+constexpr std::array kScaleTargets = {Named<ScaleTarget>{ScaleTarget::kStream, "stream"},
+                                      Named<ScaleTarget>{ScaleTarget::kBranch, "branch"}};
 
 template <typename T, size_t N>
 std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
@@ -86,6 +88,31 @@ bool HasDensity(MergeMethod method) {
   return method == MergeMethod::kTies || method == MergeMethod::kDareLinear || method == MergeMethod::kDareTies;
 }
 
+// The layers of the parts are the models' business: only the worker can compare with them.
+absl::Status CheckPath(const Recipe& recipe) {
+  if (!recipe.is_path()) return Invalid("the recipe has parts but no path through them");
+  if (recipe.parts.empty()) return Invalid("the recipe has a path but no parts for it");
+  if (!recipe.base.empty() || !recipe.sources.empty() || !recipe.rows.empty()) {
+    return Invalid("a path merges nothing itself: base, sources and rows belong to its parts");
+  }
+  if (recipe.tokenizer.empty()) return Invalid("the recipe does not say whose tokenizer the model has");
+  for (size_t i = 0; i < recipe.parts.size(); ++i) {
+    const std::string where = absl::StrCat("part ", i);
+    if (recipe.parts[i].is_path()) return Invalid(where + " is a path itself");
+    RETURN_IF_ERROR(Annotate(ValidateRecipe(recipe.parts[i]), where));
+    if (recipe.parts[i].out_dtype != recipe.out_dtype) return Invalid(where + " has another out_dtype than the path");
+  }
+  for (size_t i = 0; i < recipe.path.size(); ++i) {
+    const Hop& hop = recipe.path[i];
+    if (hop.part < 0 || hop.part >= static_cast<int>(recipe.parts.size()) || hop.layer < 0) {
+      return Invalid(absl::StrCat("hop ", i, " names layer ", hop.layer, " of part ", hop.part, ", there are ",
+                                  recipe.parts.size(), " parts"));
+    }
+    if (!std::isfinite(hop.scale)) return Invalid(absl::StrCat("hop ", i, " has a scale that is not finite"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckCount(std::string_view what, size_t found, size_t wanted, const Recipe& recipe) {
   if (found == wanted) return absl::OkStatus();
   const std::string method(Name(recipe.method));
@@ -130,6 +157,9 @@ std::string_view Name(Rescale rescale) {
 std::string_view Name(MaskSource mask) {
   return NameIn(kMaskSources, mask);
 }
+std::string_view Name(ScaleTarget target) {
+  return NameIn(kScaleTargets, target);
+}
 
 absl::StatusOr<MergeMethod> MergeMethodFromName(std::string_view name) {
   return ValueIn(kMethods, "merge method", name);
@@ -142,6 +172,9 @@ absl::StatusOr<Rescale> RescaleFromName(std::string_view name) {
 }
 absl::StatusOr<MaskSource> MaskSourceFromName(std::string_view name) {
   return ValueIn(kMaskSources, "mask source", name);
+}
+absl::StatusOr<ScaleTarget> ScaleTargetFromName(std::string_view name) {
+  return ValueIn(kScaleTargets, "scale target", name);
 }
 
 // On a mismatch only the last '*' seen needs to take one more character: an earlier one that took more could not match
@@ -176,7 +209,21 @@ const ParameterRow* RowFor(const Recipe& recipe, std::string_view tensor_name) {
   return nullptr;
 }
 
+std::vector<std::string> ModelsOf(const Recipe& recipe) {
+  std::vector<std::string> names = recipe.sources;
+  names.push_back(recipe.base);
+  names.push_back(recipe.tokenizer);
+  for (const Recipe& part : recipe.parts) {
+    const std::vector<std::string> more = ModelsOf(part);
+    names.insert(names.end(), more.begin(), more.end());
+  }
+  std::set<std::string> seen = {""};
+  std::erase_if(names, [&](const std::string& name) { return !seen.insert(name).second; });
+  return names;
+}
+
 absl::Status ValidateRecipe(const Recipe& recipe) {
+  if (recipe.is_path() || !recipe.parts.empty()) return CheckPath(recipe);
   if (Name(recipe.method) == "?" || Name(recipe.dtype) == "?" || Name(recipe.out_dtype) == "?" ||
       Name(recipe.rescale) == "?" || Name(recipe.mask) == "?") {
     return Invalid("the recipe has a method, dtype, rescale or mask that this version does not know");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recipe: the fully resolved, self-contained description of one merged model. A worker needs nothing else but the
-// source models, which it knows by name. Values only; protobuf is in proto/wire.h.
+// source models, which it knows by name. Values only; protobuf is in proto/wire.h. A recipe merges parameters (PS), or
+// leads the data along a path through the layers of such merges (DFS).
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,19 @@ struct ParameterRow {
   bool operator==(const ParameterRow&) const = default;
 };
 
+// One step of a path: a decoder layer of one of the recipe's parts, and what the data are multiplied by there.
+struct Hop {
+  int part = 0;
+  int layer = 0;  // of the part, from 0
+  double scale = 1.0;
+  bool operator==(const Hop&) const = default;
+};
+
+// What a hop's scale multiplies: the whole hidden state that goes into the layer (the paper's text, section 3.2), or,
+// from the second hop on, only what the MLP before it has added (the authors' released code); there the first hop's
+// scale multiplies the whole state.
+enum class ScaleTarget { kStream, kBranch };
+
 struct Recipe {
   static constexpr int kVersion = 1;
 
@@ -50,6 +64,15 @@ struct Recipe {
   DType dtype = DType::kFloat32;       // of the arithmetic; bfloat16 rounds after each operation, as mergekit does
   DType out_dtype = DType::kBFloat16;  // of the merged model's tensors
   std::vector<ParameterRow> rows;
+
+  // A path has no method, base, sources and rows of its own: it runs through the layers of `parts`, recipes without a
+  // path, in the order of `path`, whose first hop is the first layer of part 0 and whose last hop is the last layer of
+  // part 0. Part 0 also gives embeddings, final norm, head, tokenizer and config.json.
+  std::vector<Recipe> parts;
+  std::vector<Hop> path;  // empty: not a path
+  ScaleTarget scale_applies_to = ScaleTarget::kStream;
+
+  bool is_path() const { return !path.empty(); }
   bool operator==(const Recipe&) const = default;
 };
 
@@ -58,10 +81,12 @@ std::string_view Name(MergeMethod method);
 std::string_view Name(DType dtype);
 std::string_view Name(Rescale rescale);
 std::string_view Name(MaskSource mask);
+std::string_view Name(ScaleTarget target);
 absl::StatusOr<MergeMethod> MergeMethodFromName(std::string_view name);
 absl::StatusOr<DType> DTypeFromName(std::string_view name);
 absl::StatusOr<Rescale> RescaleFromName(std::string_view name);
 absl::StatusOr<MaskSource> MaskSourceFromName(std::string_view name);
+absl::StatusOr<ScaleTarget> ScaleTargetFromName(std::string_view name);
 
 // Whether `name` matches the glob `pattern` ('*' = any run of characters, also of dots).
 bool GlobMatches(std::string_view pattern, std::string_view name);
@@ -76,7 +101,11 @@ absl::Status ValidateRecipe(const Recipe& recipe);
 // The recipe of an unmerged model: linear over one source with weight 1.
 Recipe SingleModelRecipe(std::string_view model, std::string_view tokenizer, DType out_dtype);
 
-// Canonical JSON: every field, fixed key order, shortest round-trip numbers. Equal recipes have equal text.
+// The names of all models that the recipe needs, each once: base, sources and tokenizer, those of the parts included.
+std::vector<std::string> ModelsOf(const Recipe& recipe);
+
+// Canonical JSON: every field that its kind (merge or path) has, fixed key order, shortest round-trip numbers. Equal
+// recipes have equal text.
 Json RecipeToJson(const Recipe& recipe);
 absl::StatusOr<Recipe> RecipeFromJson(const Json& json);
 

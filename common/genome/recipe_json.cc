@@ -14,6 +14,8 @@ namespace {
 constexpr std::array<std::string_view, 13> kRecipeKeys = {"version",   "method",    "base",    "sources", "tokenizer",
                                                           "normalize", "lambda",    "rescale", "mask",    "mask_seed",
                                                           "dtype",     "out_dtype", "rows"};
+constexpr std::array<std::string_view, 6> kPathKeys = {"version",          "parts",     "path",
+                                                       "scale_applies_to", "tokenizer", "out_dtype"};
 constexpr std::array<std::string_view, 4> kRowKeys = {"match", "weight", "density", "t"};
 
 // 0.0 and -0.0 are equal, so they must have one text.
@@ -108,9 +110,7 @@ absl::Status ReadNames(const Json& json, Recipe& recipe) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-Json RecipeToJson(const Recipe& recipe) {
+Json MergeToJson(const Recipe& recipe) {
   Json rows = Json::array();
   for (const ParameterRow& row : recipe.rows) rows.push_back(RowToJson(row));
   Json json = Json::object();
@@ -130,13 +130,32 @@ Json RecipeToJson(const Recipe& recipe) {
   return json;
 }
 
-absl::StatusOr<Recipe> RecipeFromJson(const Json& json) {
-  RETURN_IF_ERROR(Annotate(CheckKeys(json, kRecipeKeys), "recipe"));
+// A hop is [part, layer, scale].
+Json PathToJson(const Recipe& recipe) {
+  Json parts = Json::array();
+  for (const Recipe& part : recipe.parts) parts.push_back(MergeToJson(part));
+  Json path = Json::array();
+  for (const Hop& hop : recipe.path) path.push_back(Json::array({hop.part, hop.layer, Canonical(hop.scale)}));
+  Json json = Json::object();
+  json["version"] = Recipe::kVersion;
+  json["parts"] = std::move(parts);
+  json["path"] = std::move(path);
+  json["scale_applies_to"] = Name(recipe.scale_applies_to);
+  json["tokenizer"] = recipe.tokenizer;
+  json["out_dtype"] = Name(recipe.out_dtype);
+  return json;
+}
+
+absl::Status CheckVersion(const Json& json) {
   ASSIGN_OR_RETURN(const int64_t version, JsonInt(json, "version"));
-  if (version != Recipe::kVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the recipe has version ", version, ", this program reads version ", Recipe::kVersion));
-  }
+  if (version == Recipe::kVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the recipe has version ", version, ", this program reads version ", Recipe::kVersion));
+}
+
+absl::StatusOr<Recipe> MergeFromJson(const Json& json) {
+  RETURN_IF_ERROR(Annotate(CheckKeys(json, kRecipeKeys), "recipe"));
+  RETURN_IF_ERROR(CheckVersion(json));
   Recipe recipe;
   RETURN_IF_ERROR(ReadNames(json, recipe));
   ASSIGN_OR_RETURN(recipe.base, JsonString(json, "base"));
@@ -152,6 +171,52 @@ absl::StatusOr<Recipe> RecipeFromJson(const Json& json) {
     recipe.rows.push_back(*std::move(row));
   }
   return recipe;
+}
+
+absl::StatusOr<Hop> HopFromJson(const Json& json) {
+  const bool fits = json.is_array() && json.size() == 3 && json[0].is_number_integer() && json[1].is_number_integer() &&
+                    json[2].is_number();
+  constexpr int64_t kLayersMax = 1'000'000;
+  if (!fits || json[0].get<int64_t>() < 0 || json[0].get<int64_t>() > kLayersMax || json[1].get<int64_t>() < 0 ||
+      json[1].get<int64_t>() > kLayersMax) {
+    return absl::InvalidArgumentError("must be [part, layer, scale]");
+  }
+  return Hop{json[0].get<int>(), json[1].get<int>(), json[2].get<double>()};
+}
+
+absl::StatusOr<Recipe> PathFromJson(const Json& json) {
+  RETURN_IF_ERROR(Annotate(CheckKeys(json, kPathKeys), "recipe"));
+  RETURN_IF_ERROR(CheckVersion(json));
+  Recipe recipe;
+  ASSIGN_OR_RETURN(recipe.tokenizer, JsonString(json, "tokenizer"));
+  ASSIGN_OR_RETURN(const std::string out_dtype, JsonString(json, "out_dtype"));
+  ASSIGN_OR_RETURN(recipe.out_dtype, DTypeFromName(out_dtype));
+  ASSIGN_OR_RETURN(const std::string target, JsonString(json, "scale_applies_to"));
+  ASSIGN_OR_RETURN(recipe.scale_applies_to, ScaleTargetFromName(target));
+  ASSIGN_OR_RETURN(const Json* parts, Array(json, "parts"));
+  for (const Json& item : *parts) {
+    absl::StatusOr<Recipe> part = MergeFromJson(item);
+    if (!part.ok()) return Annotate(part.status(), absl::StrCat("part ", recipe.parts.size()));
+    recipe.parts.push_back(*std::move(part));
+  }
+  ASSIGN_OR_RETURN(const Json* path, Array(json, "path"));
+  for (const Json& item : *path) {
+    absl::StatusOr<Hop> hop = HopFromJson(item);
+    if (!hop.ok()) return Annotate(hop.status(), absl::StrCat("hop ", recipe.path.size()));
+    recipe.path.push_back(*hop);
+  }
+  if (recipe.path.empty()) return absl::InvalidArgumentError("\"path\" has no hop");
+  return recipe;
+}
+
+}  // namespace
+
+Json RecipeToJson(const Recipe& recipe) {
+  return recipe.is_path() ? PathToJson(recipe) : MergeToJson(recipe);
+}
+
+absl::StatusOr<Recipe> RecipeFromJson(const Json& json) {
+  return JsonFind(json, "path") != nullptr ? PathFromJson(json) : MergeFromJson(json);
 }
 
 std::string RecipeDigest(const Recipe& recipe) {

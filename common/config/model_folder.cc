@@ -13,8 +13,8 @@ namespace heterosis {
 namespace {
 
 constexpr int64_t kLayersMax = 10'000;
-constexpr std::array kSharedSizes = {"num_hidden_layers",   "hidden_size",         "intermediate_size",
-                                     "num_attention_heads", "num_key_value_heads", "head_dim"};
+constexpr std::array kSharedSizes = {"hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads",
+                                     "head_dim"};
 
 absl::Status CheckWeights(const std::string& folder) {
   bool pickle = false;

@@ -10,12 +10,16 @@
 
 namespace heterosis {
 
-// The sizes in a model's config.json that all models of a merge must share. Sizes that the file leaves to a default are
+// The sizes in a model's config.json that all models of an experiment must share, and the number of layers, which only
+// those of one merge must share. Sizes that the file leaves to a default are
 // not in it. The vocabulary is not compared: its rows are matched by token.
 struct ModelShape {
   int layers = 0;                        // num_hidden_layers
-  std::map<std::string, int64_t> sizes;  // hidden_size and the like, by their key; num_hidden_layers too
+  std::map<std::string, int64_t> sizes;  // hidden_size and the like, by their key, without the number of layers
 };
+
+// The number of decoder layers of each model of a config, by its name.
+using ModelLayers = std::map<std::string, int>;
 
 // The shape of the Hugging Face model in `folder`. An error also where the folder has no *.safetensors file; it names
 // what is missing.

@@ -30,6 +30,7 @@ void ResolveConfig(v1::Experiment& config) {
     if (data.has_test()) ResolveFormat(*data.mutable_test());
   }
   for (v1::Phase& phase : *config.mutable_phases()) {
+    if (phase.space() != v1::Phase::PS) continue;
     v1::Merge& merge = *phase.mutable_merge();
     const std::vector<std::string> sources = SourcesOf(config, merge);
     merge.mutable_sources()->Assign(sources.begin(), sources.end());

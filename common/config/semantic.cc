@@ -19,11 +19,12 @@
 namespace heterosis {
 namespace {
 
-// All models must have one shape; returns their number of layers, or 0 where one cannot be read.
-int CheckModels(const v1::Experiment& config, ConfigIssues& issues) {
+// All models must have one shape but for their depth; returns that, empty where one cannot be read.
+ModelLayers CheckModels(const v1::Experiment& config, ConfigIssues& issues) {
   std::optional<ModelShape> first;
   std::string first_path;
   bool readable = config.models_size() > 0;
+  ModelLayers layers;
   std::set<std::string> names;
   for (int i = 0; i < config.models_size(); ++i) {
     const v1::Model& model = config.models(i);
@@ -42,6 +43,7 @@ int CheckModels(const v1::Experiment& config, ConfigIssues& issues) {
       readable = false;
       continue;
     }
+    layers[model.name()] = shape->layers;
     if (!first.has_value()) {
       first = *std::move(shape);
       first_path = model.path();
@@ -53,14 +55,18 @@ int CheckModels(const v1::Experiment& config, ConfigIssues& issues) {
       readable = false;
     }
   }
-  return readable ? first->layers : 0;
+  return readable ? layers : ModelLayers();
+}
+
+bool IsMerge(const v1::Phase& phase) {
+  return phase.space() == v1::Phase::PS;
 }
 
 void CheckReferences(const v1::Experiment& config, ConfigIssues& issues) {
   if (!config.base().empty()) CheckModelName("base", config.base(), config, issues);
   if (!config.tokenizer().empty()) {
     CheckModelName("tokenizer", config.tokenizer(), config, issues);
-  } else if (config.base().empty()) {
+  } else if (config.base().empty() && std::any_of(config.phases().begin(), config.phases().end(), IsMerge)) {
     issues.Add("tokenizer", "without a base, `tokenizer` must name the model whose tokenizer a merge gets");
   }
 }
@@ -154,7 +160,7 @@ void CheckTask(const v1::Task& task, ConfigIssues& issues) {
 
 void CheckConfig(const v1::Experiment& config, ConfigIssues& issues) {
   CheckName("name", config.name(), issues);
-  const int layers = CheckModels(config, issues);
+  const ModelLayers layers = CheckModels(config, issues);
   CheckReferences(config, issues);
   if (config.has_data()) CheckData(config.data(), issues);
   if (config.has_task()) CheckTask(config.task(), issues);

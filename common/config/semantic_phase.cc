@@ -2,12 +2,14 @@
 // Implements semantic_phase.h.
 #include "common/config/semantic_phase.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/config/dfs_options.h"
 #include "common/config/ps_options.h"
 #include "common/config/resolve.h"
 #include "common/config/suggest.h"
@@ -111,19 +113,97 @@ void CheckBudget(const v1::Budget& budget, const std::string& key, ConfigIssues&
   }
 }
 
+// The models of one merge must have the same number of layers.
+void CheckDepth(const v1::Experiment& config, const v1::Merge& merge, const ModelLayers& layers, ConfigIssues& issues) {
+  std::vector<std::string> names = SourcesOf(config, merge);
+  if (merge.method() != v1::Merge::LINEAR) names.insert(names.begin(), config.base());
+  const v1::Model* first = nullptr;
+  for (int i = 0; i < config.models_size(); ++i) {
+    const v1::Model& model = config.models(i);
+    if (std::find(names.begin(), names.end(), model.name()) == names.end() || !layers.contains(model.name())) continue;
+    if (first == nullptr) first = &model;
+    const int depth = layers.at(model.name()), wanted = layers.at(first->name());
+    if (depth == wanted) continue;
+    issues.Add(absl::StrCat("models[", i, "].path"),
+               absl::StrCat("num_hidden_layers of ", model.path(), " is ", depth, ", but that of ", first->path(),
+                            " is ", wanted, "; only models of one shape can be merged"));
+  }
+}
+
 // Whatever the checks of single keys let through, the search space itself refuses.
-void CheckSpace(const v1::Experiment& config, const v1::Phase& phase, int layers, const std::string& key,
+void CheckSpace(const v1::Experiment& config, const v1::Phase& phase, const ModelLayers& layers, const std::string& key,
                 ConfigIssues& issues) {
-  if (layers == 0 || issues.Has("models") || issues.Has("base") || issues.Has("tokenizer")) return;
+  if (layers.empty() || issues.Has("models") || issues.Has("base") || issues.Has("tokenizer")) return;
   v1::Experiment resolved = config;
   resolved.clear_phases();
   *resolved.add_phases() = phase;
   ResolveConfig(resolved);
-  const absl::StatusOr<PsSpace> space = PsSpace::Create(PsOptionsFromConfig(resolved, resolved.phases(0), layers));
+  const int depth = LayersOfMerge(resolved.phases(0), layers);
+  const absl::StatusOr<PsSpace> space = PsSpace::Create(PsOptionsFromConfig(resolved, resolved.phases(0), depth));
   if (!space.ok()) issues.Add(key, absl::StrCat(key, ": ", space.status().message()));
 }
 
-void CheckPhase(const v1::Experiment& config, int index, int layers, ConfigIssues& issues) {
+void CheckMerge(const v1::Experiment& config, const v1::Phase& phase, const ModelLayers& layers,
+                const std::string& phase_key, ConfigIssues& issues) {
+  if (phase.has_path()) issues.Add(phase_key + ".path", "a ps phase has no `path`; remove it or say `space: dfs`");
+  if (!phase.has_merge()) {
+    issues.Add(phase_key, absl::StrCat(phase_key, " needs `merge`, as in `merge: {method: dare_ties}`"));
+    return;
+  }
+  const std::string key = phase_key + ".merge";
+  CheckUnused(phase.merge(), key, issues);
+  CheckRange(phase.merge().weight(), key + ".weight", false, issues);
+  CheckRange(phase.merge().density(), key + ".density", true, issues);
+  CheckRange(phase.merge().t(), key + ".t", false, issues);
+  CheckSources(config, phase.merge(), key, issues);
+  CheckDepth(config, phase.merge(), layers, issues);
+  CheckSpace(config, phase, layers, key, issues);
+}
+
+// A source of a path: a model, or the winner of an earlier ps phase.
+void CheckPathSource(const v1::Experiment& config, int index, const v1::Source& source, const std::string& key,
+                     ConfigIssues& issues) {
+  if (source.has_model() == source.has_phase()) {
+    issues.Add(key, absl::StrCat(key, " must be either {model: NAME} or {phase: NAME}"));
+  } else if (source.has_model()) {
+    CheckModelName(key + ".model", source.model(), config, issues);
+  } else {
+    std::vector<std::string> earlier;
+    for (int i = 0; i < index; ++i) {
+      if (config.phases(i).space() == v1::Phase::PS) earlier.push_back(config.phases(i).name());
+    }
+    if (std::find(earlier.begin(), earlier.end(), source.phase()) != earlier.end()) return;
+    issues.Add(key + ".phase", absl::StrCat(key, ".phase: there is no ps phase \"", source.phase(),
+                                            "\" before this one", Suggestion(source.phase(), earlier)));
+  }
+}
+
+void CheckPath(const v1::Experiment& config, int index, const ModelLayers& layers, const std::string& phase_key,
+               ConfigIssues& issues) {
+  const v1::Phase& phase = config.phases(index);
+  if (phase.has_merge()) issues.Add(phase_key + ".merge", "a dfs phase has no `merge`; remove it or say `space: ps`");
+  if (!phase.has_path()) {
+    issues.Add(phase_key,
+               absl::StrCat(phase_key, " needs `path`, as in `path: {sources: [{model: ja}, {model: math}]}`"));
+    return;
+  }
+  const v1::Path& path = phase.path();
+  const std::string key = phase_key + ".path";
+  for (int i = 0; i < path.sources_size(); ++i) {
+    CheckPathSource(config, index, path.sources(i), absl::StrCat(key, ".sources[", i, "]"), issues);
+  }
+  if (path.scales() == v1::Path::NONE && path.has_scale()) {
+    issues.Add(key + ".scale", "`scales: none` has no scale; remove it");
+  }
+  if (path.has_scale() && path.scale().has_fixed()) {
+    issues.Add(key + ".scale", absl::StrCat(key, ".scale must be a range; for unscaled paths say `scales: none`"));
+  }
+  if (layers.empty() || issues.Has("models") || issues.Has(key)) return;
+  const absl::StatusOr<DfsSpace> space = DfsSpace::Create(DfsOptionsFromConfig(config, phase, layers));
+  if (!space.ok()) issues.Add(key, absl::StrCat(key, ": ", space.status().message()));
+}
+
+void CheckPhase(const v1::Experiment& config, int index, const ModelLayers& layers, ConfigIssues& issues) {
   const v1::Phase& phase = config.phases(index);
   const std::string key = absl::StrCat("phases[", index, "]");
   CheckName(key + ".name", phase.name(), issues);
@@ -131,14 +211,10 @@ void CheckPhase(const v1::Experiment& config, int index, int layers, ConfigIssue
     if (phase.name().empty() || config.phases(earlier).name() != phase.name()) continue;
     issues.Add(key + ".name", absl::StrCat("two phases have the name \"", phase.name(), "\"; rename one"));
   }
-  if (phase.has_merge()) {
-    const std::string merge = key + ".merge";
-    CheckUnused(phase.merge(), merge, issues);
-    CheckRange(phase.merge().weight(), merge + ".weight", false, issues);
-    CheckRange(phase.merge().density(), merge + ".density", true, issues);
-    CheckRange(phase.merge().t(), merge + ".t", false, issues);
-    CheckSources(config, phase.merge(), merge, issues);
-    CheckSpace(config, phase, layers, merge, issues);
+  if (phase.space() == v1::Phase::DFS) {
+    CheckPath(config, index, layers, key, issues);
+  } else {
+    CheckMerge(config, phase, layers, key, issues);
   }
   CheckOptimizer(phase.optimizer(), key + ".optimizer", issues);
   if (phase.has_budget()) CheckBudget(phase.budget(), key + ".budget", issues);
@@ -165,7 +241,7 @@ void CheckModelName(const std::string& key, const std::string& name, const v1::E
   issues.Add(key, absl::StrCat(key, ": there is no model \"", name, "\"", Suggestion(name, names)));
 }
 
-void CheckPhases(const v1::Experiment& config, int layers, ConfigIssues& issues) {
+void CheckPhases(const v1::Experiment& config, const ModelLayers& layers, ConfigIssues& issues) {
   for (int i = 0; i < config.phases_size(); ++i) CheckPhase(config, i, layers, issues);
 }
 

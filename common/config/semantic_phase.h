@@ -5,12 +5,13 @@
 #include <string>
 
 #include "common/config/issues.h"
+#include "common/config/model_folder.h"
 #include "heterosis/v1/experiment.pb.h"
 
 namespace heterosis {
 
-// Checks every phase; `layers` is the number of layers of each model, 0 where that is not known.
-void CheckPhases(const v1::Experiment& config, int layers, ConfigIssues& issues);
+// Checks every phase; `layers` is empty where a model cannot be read.
+void CheckPhases(const v1::Experiment& config, const ModelLayers& layers, ConfigIssues& issues);
 
 // `name` must be of letters, digits, '.', '_' and '-': names stand in commands, gene names and file names.
 void CheckName(const std::string& key, const std::string& name, ConfigIssues& issues);

@@ -95,10 +95,51 @@ absl::StatusOr<std::string> SharedText(const Recipe& recipe) {
   return text;
 }
 
+// A part of a path as a folder on disk.
+absl::StatusOr<std::string> PathOfPart(const Recipe& recipe, int index, const std::vector<NamedModel>& models) {
+  const Recipe& part = recipe.parts[static_cast<size_t>(index)];
+  if (part != SingleModelRecipe(part.sources[0], part.tokenizer, part.out_dtype)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("part ", std::string(1, static_cast<char>('A' + index)),
+                     " of the path is a merge itself, which a passthrough file cannot hold; write the whole path as a "
+                     "model with `worker merge` instead"));
+  }
+  return PathOf(models, part.sources[0]);
+}
+
+// One slice for each run of layers that follow each other in one model, unscaled or with one scale.
+absl::StatusOr<std::string> PassthroughText(const Recipe& recipe, const std::vector<NamedModel>& models) {
+  std::string text = "# A path found by Heterosis, as a mergekit configuration.\n";
+  const bool scaled =
+      std::any_of(recipe.path.begin(), recipe.path.end(), [](const Hop& hop) { return hop.scale != 1; });
+  if (scaled) {
+    absl::StrAppend(
+        &text, "# mergekit cannot scale what flows between layers: without the scales in the comments (applied to the ",
+        std::string(Name(recipe.scale_applies_to)), ") the model is another one.\n");
+  }
+  absl::StrAppend(&text, "merge_method: passthrough\nslices:\n");
+  for (size_t begin = 0; begin < recipe.path.size();) {
+    const Hop& first = recipe.path[begin];
+    size_t end = begin + 1;
+    while (end < recipe.path.size() && recipe.path[end].part == first.part && recipe.path[end].scale == first.scale &&
+           recipe.path[end].layer == recipe.path[end - 1].layer + 1) {
+      ++end;
+    }
+    ASSIGN_OR_RETURN(const std::string path, PathOfPart(recipe, first.part, models));
+    absl::StrAppend(&text, "  - sources:\n      - model: ", Quoted(path), "\n        layer_range: [", first.layer, ", ",
+                    recipe.path[end - 1].layer + 1, "]",
+                    first.scale == 1 ? "" : absl::StrCat("  # scale ", Number(first.scale)), "\n");
+    begin = end;
+  }
+  absl::StrAppend(&text, "dtype: ", std::string(Name(recipe.out_dtype)), "\n");
+  return text;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> MergekitText(const Recipe& recipe, const std::vector<NamedModel>& models) {
   RETURN_IF_ERROR(ValidateRecipe(recipe));
+  if (recipe.is_path()) return PassthroughText(recipe, models);
   std::string text = absl::StrCat("# A merge found by Heterosis, as a mergekit configuration.\nmerge_method: ",
                                   std::string(Name(recipe.method)), "\n");
   if (!recipe.base.empty()) {

@@ -173,6 +173,16 @@ Recipe PsSpace::Decode(std::span<const double> genome) const {
   return recipe;
 }
 
+std::vector<KnownPoint> PsSpace::KnownPoints() const {
+  std::vector<KnownPoint> points;
+  const auto add = [&](const absl::StatusOr<std::vector<double>>& genome, const std::string& label) {
+    if (genome.ok()) points.push_back({label, *genome});
+  };
+  add(EncodeUniform(), kUniformLabel);
+  for (const std::string& source : options_.sources) add(EncodeModel(source), source);
+  return points;
+}
+
 absl::StatusOr<std::vector<double>> PsSpace::EncodeModel(std::string_view model) const {
   const auto found = std::find(options_.sources.begin(), options_.sources.end(), model);
   const bool is_base = !options_.base.empty() && model == options_.base;

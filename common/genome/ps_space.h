@@ -50,19 +50,18 @@ struct PsSpaceOptions {
   DType out_dtype = DType::kBFloat16;
 };
 
-// Immutable after Create; const methods may be called from any thread.
-class PsSpace {
+class PsSpace : public SearchSpace {
  public:
   // INVALID_ARGUMENT where the options make no search space: a wrong number of sources, an empty or inverted range,
   // nothing left to search.
   static absl::StatusOr<PsSpace> Create(PsSpaceOptions options);
 
-  int dimension() const { return static_cast<int>(genes_.size()); }
   // Group by group; in a group source by source, the weight before the density.
-  const std::vector<Gene>& genes() const { return genes_; }
-
-  // The merge that a genome stands for; `genome` has `dimension()` values in gene units, each inside its range.
-  Recipe Decode(std::span<const double> genome) const;
+  const std::vector<Gene>& genes() const override { return genes_; }
+  Recipe Decode(std::span<const double> genome) const override;
+  std::string Infeasible(const Recipe&) const override { return ""; }  // every merge can be evaluated
+  // The uniform merge, then each source.
+  std::vector<KnownPoint> KnownPoints() const override;
 
   // The genome whose merge is one of the models unchanged (a source, or the base), in gene units. FAILED_PRECONDITION
   // where the ranges or fixed values do not allow it: weight 1 with density 1 for it and weight 0 for the others.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every search space has: named genes with ranges, and their scaling to the unit cube in which optimizers work.
-// The spaces themselves are files of their own (ps_space.h), each with its options, genes() and Decode.
+// What every search space has: named genes with ranges, their scaling to the unit cube in which optimizers work, and
+// the way from a genome to a recipe. The spaces are files of their own: ps_space.h and dfs_space.h.
 #pragma once
 
 #include <span>
 #include <string>
 #include <vector>
+
+#include "common/genome/recipe.h"
 
 namespace heterosis {
 
@@ -25,5 +27,32 @@ std::vector<double> ScaleFromUnit(std::span<const Gene> genes, std::span<const d
 
 // The genes' starting values, in gene units.
 std::vector<double> StartGenome(std::span<const Gene> genes);
+
+// A genome with a meaning that people know: a model as it is, the uniform merge.
+struct KnownPoint {
+  std::string label;
+  std::vector<double> genome;  // in gene units
+};
+
+// Immutable; const methods may be called from any thread.
+class SearchSpace {
+ public:
+  virtual ~SearchSpace() = default;
+
+  virtual const std::vector<Gene>& genes() const = 0;
+  int dimension() const { return static_cast<int>(genes().size()); }
+
+  // The model that a genome stands for; `genome` has `dimension()` values in gene units, each inside its range.
+  virtual Recipe Decode(std::span<const double> genome) const = 0;
+
+  // Why a decoded recipe is not to be evaluated ("70 hops, at most 64 are allowed"), or "" for one that is.
+  virtual std::string Infeasible(const Recipe& recipe) const = 0;
+
+  // The points that are worth knowing before a search, as far as the ranges allow them.
+  virtual std::vector<KnownPoint> KnownPoints() const = 0;
+};
+
+// The label of the merge of all sources with equal weights that sum to 1.
+inline constexpr char kUniformLabel[] = "uniform";
 
 }  // namespace heterosis

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status.h"
+#include "common/config/dfs_options.h"
 #include "coordinator/cli/format.h"
 #include "coordinator/experiment/inputs.h"
 #include "coordinator/experiment/phase_plan.h"
@@ -29,7 +30,7 @@ std::string ModelsText(const Inputs& inputs) {
   std::vector<std::vector<std::string>> rows = {{"  model", "role", "layers", "digest", "folder"}};
   for (const v1::Model& model : inputs.setup.config.models()) {
     rows.push_back({"  " + model.name(), model.name() == inputs.setup.config.base() ? "base" : "source",
-                    absl::StrCat(inputs.setup.num_layers),
+                    absl::StrCat(inputs.setup.model_layers.at(model.name())),
                     inputs.setup.model_digests.at(model.name()).substr(0, kDigestShown), model.path()});
   }
   return Columns(rows, rows[0].size());
@@ -69,17 +70,32 @@ std::string GenesText(const std::vector<Gene>& genes) {
   return Columns(rows, rows[0].size());
 }
 
+// "dare_ties of ja, math over base, by layer", or "paths through ja (8 layers), math (8 layers), 48 slots".
+std::string SpaceText(const ExperimentSetup& setup, const v1::Phase& phase) {
+  if (phase.space() == v1::Phase::DFS) {
+    const DfsSpaceOptions options = DfsOptionsFromConfig(setup.config, phase, setup.model_layers);
+    std::vector<std::string> parts;
+    int layers = 0;
+    for (size_t i = 0; i < options.names.size(); ++i) {
+      parts.push_back(absl::StrCat(options.names[i], " (", options.layers[i], " layers)"));
+      layers += options.layers[i];
+    }
+    return absl::StrFormat("paths through %s, %d slots", absl::StrJoin(parts, ", "), layers * options.repeats);
+  }
+  const v1::Merge& merge = phase.merge();
+  return absl::StrFormat("%s of %s%s, by %s", YamlName(v1::Merge::Method_Name(merge.method())),
+                         absl::StrJoin(merge.sources(), ", "),
+                         merge.method() == v1::Merge::LINEAR ? "" : " over " + setup.config.base(),
+                         YamlName(v1::Merge::Granularity_Name(merge.granularity())));
+}
+
 std::string PhaseText(const ExperimentSetup& setup, const PhasePlan& plan) {
   const v1::Phase& phase = setup.config.phases(plan.index());
-  const v1::Merge& merge = phase.merge();
   const v1::Optimizer& optimizer = phase.optimizer();
   const int search = static_cast<int>(setup.search.size());
   const int batch = plan.per_generation() > 0 ? std::min(plan.per_generation(), search) : search;
-  std::string text = absl::StrFormat(
-      "phase %s: %s space, %s of %s%s, by %s\n", plan.name(), YamlName(v1::Phase::Space_Name(phase.space())),
-      YamlName(v1::Merge::Method_Name(merge.method())), absl::StrJoin(merge.sources(), ", "),
-      merge.method() == v1::Merge::LINEAR ? "" : " over " + setup.config.base(),
-      YamlName(v1::Merge::Granularity_Name(merge.granularity())));
+  std::string text = absl::StrFormat("phase %s: %s space, %s\n", plan.name(),
+                                     YamlName(v1::Phase::Space_Name(phase.space())), SpaceText(setup, phase));
   absl::StrAppendFormat(&text, "  %d genes:\n%s", plan.space().dimension(), GenesText(plan.space().genes()));
   absl::StrAppendFormat(&text, "  optimizer: %s, sigma %g of ranges scaled to [0, 1]",
                         YamlName(v1::Optimizer::Kind_Name(optimizer.kind())), optimizer.sigma());
@@ -90,7 +106,8 @@ std::string PhaseText(const ExperimentSetup& setup, const PhasePlan& plan) {
                         plan.population(), plan.generations(), int64_t{plan.population()} * plan.generations(), batch,
                         ShardCount(batch, setup.config.evaluation().shard_size()),
                         batch > setup.config.evaluation().shard_size() ? "shards" : "shard");
-  absl::StrAppendFormat(&text, "  selection: the best %d and the mean again on %s\n", plan.top(),
+  absl::StrAppendFormat(&text, "  selection: the best %d and %s again on %s\n", plan.top(),
+                        plan.validates_each_generation() ? "each generation's best and mean" : "the mean",
                         setup.validation.empty() ? "all search problems" : "the validation problems");
   return text;
 }
@@ -114,7 +131,7 @@ absl::StatusOr<std::string> Check(const std::string& config_path) {
   const ExperimentSetup& setup = inputs.setup;
   std::vector<PhasePlan> plans;
   for (int i = 0; i < setup.config.phases_size(); ++i) {
-    absl::StatusOr<PhasePlan> plan = PhasePlan::Create(setup.config, i, setup.num_layers);
+    absl::StatusOr<PhasePlan> plan = PhasePlan::Create(setup.config, i, setup.model_layers);
     if (!plan.ok()) return Annotate(plan.status(), config_path);
     plans.push_back(*std::move(plan));
   }

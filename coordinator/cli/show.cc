@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/json.h"
 #include "common/base/status.h"
+#include "common/genome/dfs_space.h"
 #include "coordinator/store/reader.h"
 
 namespace heterosis {
@@ -81,7 +82,7 @@ std::string Numbers(const std::vector<double>& values) {
   return absl::StrJoin(values, "  ", [](std::string* out, double value) { absl::StrAppendFormat(out, "%.3f", value); });
 }
 
-std::string RecipeTable(const Recipe& recipe) {
+std::string MergeTable(const Recipe& recipe) {
   std::string text = absl::StrFormat("merge: %s", Name(recipe.method));
   if (!recipe.base.empty()) absl::StrAppend(&text, ", base ", recipe.base);
   absl::StrAppendFormat(&text, ", tokenizer %s, %s arithmetic, %s result\n\n", recipe.tokenizer, Name(recipe.dtype),
@@ -96,6 +97,25 @@ std::string RecipeTable(const Recipe& recipe) {
     if (has_density) rows.back().push_back(Numbers(row.density));
   }
   return text + Columns(rows, 3);
+}
+
+// What a part of a path is, in a few words.
+std::string PartText(const Recipe& part) {
+  if (part == SingleModelRecipe(part.sources[0], part.tokenizer, part.out_dtype)) return part.sources[0];
+  return absl::StrFormat("%s of %s", Name(part.method), absl::StrJoin(part.sources, ", "));
+}
+
+std::string PathTable(const Recipe& recipe) {
+  std::string text =
+      absl::StrFormat("path of %d hops, scales apply to the %s\n", recipe.path.size(), Name(recipe.scale_applies_to));
+  for (size_t i = 0; i < recipe.parts.size(); ++i) {
+    absl::StrAppendFormat(&text, "  %c: %s\n", static_cast<char>('A' + i % 26), PartText(recipe.parts[i]));
+  }
+  return absl::StrCat(text, "\n", PathText(recipe), "\n");
+}
+
+std::string RecipeTable(const Recipe& recipe) {
+  return recipe.is_path() ? PathTable(recipe) : MergeTable(recipe);
 }
 
 std::string AnswersTable(const TrialDetails& details) {

@@ -21,7 +21,7 @@ bool AllFailed(const std::vector<TrialRecord>& trials) {
 absl::StatusOr<std::vector<PhasePlan>> PlanPhases(const ExperimentSetup& setup) {
   std::vector<PhasePlan> phases;
   for (int i = 0; i < setup.config.phases_size(); ++i) {
-    ASSIGN_OR_RETURN(PhasePlan phase, PhasePlan::Create(setup.config, i, setup.num_layers));
+    ASSIGN_OR_RETURN(PhasePlan phase, PhasePlan::Create(setup.config, i, setup.model_layers));
     phases.push_back(std::move(phase));
   }
   return phases;
@@ -67,9 +67,10 @@ absl::Status Experiment::Resume() {
 
   ASSIGN_OR_RETURN(const std::optional<StageRecord> stage, store_.LastStage());
   if (!stage.has_value()) {
-    ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, 0).Parents());
+    ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, 0).Parents(phases_[0].out_dtype()));
     return BeginStage(commit);
   }
+  if (stage->phase.has_value()) RETURN_IF_ERROR(UseWinners(*stage->phase, std::nullopt));
   if (stage->kind == StageKind::kGeneration) {
     ASSIGN_OR_RETURN(const std::string snapshot, store_.Snapshot(*stage->phase, *stage->generation));
     ASSIGN_OR_RETURN(optimizer_, phases_[static_cast<size_t>(*stage->phase)].Restore(snapshot));
@@ -135,14 +136,33 @@ absl::Status Experiment::Advance() {
     case StageKind::kGeneration:
       return AdvanceGeneration(trials);
     case StageKind::kSelection:
-      return AdvanceSelection(trials);
+      return AdvanceSelection();
     case StageKind::kFinal:
       return End(ExperimentState::kDone, "");
   }
   return absl::OkStatus();
 }
 
+absl::Status Experiment::UseWinners(int phase, std::optional<int64_t> chosen) {
+  PhasePlan& plan = phases_[static_cast<size_t>(phase)];
+  if (plan.phases_needed().empty()) return absl::OkStatus();
+  std::map<std::string, Recipe> winners;
+  for (int earlier = 0; earlier < phase; ++earlier) {
+    ASSIGN_OR_RETURN(const std::vector<GenomeRecord> genomes, store_.Genomes(earlier));
+    for (const GenomeRecord& genome : genomes) {
+      if (genome.chosen || genome.genome == chosen)
+        winners[phases_[static_cast<size_t>(earlier)].name()] = genome.recipe;
+    }
+  }
+  for (const std::string& name : plan.phases_needed()) {
+    if (!winners.contains(name)) return absl::DataLossError(absl::StrCat("phase \"", name, "\" has no winner"));
+  }
+  plan.UseWinners(setup_.config, winners);
+  return absl::OkStatus();
+}
+
 absl::Status Experiment::BeginPhase(int phase, std::optional<int64_t> chosen) {
+  RETURN_IF_ERROR(UseWinners(phase, chosen));
   const PhasePlan& plan = phases_[static_cast<size_t>(phase)];
   ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, plan.NewOptimizer());
   ASSIGN_OR_RETURN(StageCommit commit, StageBuilder(setup_, store_, stage_.stage + 1).Generation(plan, *optimizer));
@@ -173,17 +193,12 @@ absl::Status Experiment::AdvanceGeneration(const std::vector<TrialRecord>& trial
   return BeginStage(*commit);
 }
 
-absl::Status Experiment::AdvanceSelection(const std::vector<TrialRecord>& trials) {
-  // Trials stand in the order of their fitness, the mean last: of equal scores the first one wins.
-  const TrialRecord* winner = nullptr;
-  for (const TrialRecord& trial : trials) {
-    if (trial.state != TrialState::kDone) continue;
-    if (winner == nullptr || *trial.score > *winner->score) winner = &trial;
-  }
-  if (*stage_.phase + 1 < static_cast<int>(phases_.size())) return BeginPhase(*stage_.phase + 1, winner->genome);
-  ASSIGN_OR_RETURN(
-      const StageCommit commit,
-      StageBuilder(setup_, store_, stage_.stage + 1).Final(static_cast<int>(phases_.size()), winner->genome));
+absl::Status Experiment::AdvanceSelection() {
+  ASSIGN_OR_RETURN(const std::optional<int64_t> winner, store_.BestRescored(*stage_.phase));
+  if (!winner.has_value()) return End(ExperimentState::kFailed, "none of the candidates could be scored again");
+  const int next = *stage_.phase + 1;
+  if (next < static_cast<int>(phases_.size())) return BeginPhase(next, *winner);
+  ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, stage_.stage + 1).Final(next, *winner));
   return BeginStage(commit);
 }
 

@@ -89,8 +89,11 @@ class Experiment {
   absl::Status AdvanceIfDue();
   absl::Status Advance();
   absl::Status AdvanceGeneration(const std::vector<TrialRecord>& trials);
-  absl::Status AdvanceSelection(const std::vector<TrialRecord>& trials);
+  absl::Status AdvanceSelection();
   absl::Status BeginPhase(int phase, std::optional<int64_t> chosen);
+  // Gives a phase the recipes of the earlier phases' winners that it builds on; `chosen` won the phase before it, and
+  // may not be marked yet.
+  absl::Status UseWinners(int phase, std::optional<int64_t> chosen);
   absl::Status BeginStage(const StageCommit& commit);
   absl::Status End(ExperimentState state, const std::string& error);
   // Takes over a stage that is in the store.
@@ -98,7 +101,7 @@ class Experiment {
   absl::Status LoadFitness();
 
   const ExperimentSetup setup_;
-  const std::vector<PhasePlan> phases_;
+  std::vector<PhasePlan> phases_;
   const ExperimentRecord record_;
   Store& store_;
   const Clock& clock_;

@@ -44,7 +44,7 @@ absl::StatusOr<Inputs> ReadInputs(const std::string& config_path) {
   ReadData(config.data(), inputs.setup, errors);
   for (const v1::Model& model : config.models()) {
     inputs.model_folders[model.name()] = model.path();
-    inputs.setup.num_layers = ValueOr(ReadModelShape(model.path()), errors).layers;
+    inputs.setup.model_layers[model.name()] = ValueOr(ReadModelShape(model.path()), errors).layers;
     if (errors.empty()) {
       LogDebug(absl::StrCat("reading model ", model.name(), " in ", model.path()));
       inputs.setup.model_digests[model.name()] = ValueOr(ModelDigest(model.path()), errors);

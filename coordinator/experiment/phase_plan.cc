@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/config/dfs_options.h"
 #include "common/config/ps_options.h"
 
 namespace heterosis {
 namespace {
 
-OptimizerOptions OptionsOf(const v1::Experiment& config, int index, const PsSpace& space) {
+OptimizerOptions OptionsOf(const v1::Experiment& config, int index, const SearchSpace& space) {
   const v1::Optimizer& optimizer = config.phases(index).optimizer();
   OptimizerOptions options;
   options.kind =
@@ -41,21 +42,57 @@ OptimizerOptions OptionsOf(const v1::Experiment& config, int index, const PsSpac
 
 }  // namespace
 
-absl::StatusOr<PhasePlan> PhasePlan::Create(const v1::Experiment& config, int index, int num_layers) {
+absl::Status PhasePlan::MakeSpace(const v1::Experiment& config, const ModelLayers& layers) {
+  const v1::Phase& phase = config.phases(index_);
+  if (phase.space() == v1::Phase::DFS) {
+    const DfsSpaceOptions options = DfsOptionsFromConfig(config, phase, layers);
+    ASSIGN_OR_RETURN(DfsSpace space, DfsSpace::Create(options));
+    for (const v1::Source& source : phase.path().sources()) {
+      if (source.has_phase()) phases_needed_.push_back(source.phase());
+    }
+    out_dtype_ = options.out_dtype;
+    space_ = std::make_shared<DfsSpace>(std::move(space));
+    if (phases_needed_.empty()) UseWinners(config, {});
+    return absl::OkStatus();
+  }
+  const PsSpaceOptions options = PsOptionsFromConfig(config, phase, LayersOfMerge(phase, layers));
+  ASSIGN_OR_RETURN(PsSpace space, PsSpace::Create(options));
+  out_dtype_ = options.out_dtype;
+  space_ = std::make_shared<PsSpace>(std::move(space));
+  return absl::OkStatus();
+}
+
+void PhasePlan::UseWinners(const v1::Experiment& config, const std::map<std::string, Recipe>& winners) {
+  const v1::Path& path = config.phases(index_).path();
+  std::vector<Recipe> parts;
+  for (const v1::Source& source : path.sources()) {
+    if (source.has_phase()) {
+      parts.push_back(winners.at(source.phase()));
+      parts.back().out_dtype = out_dtype_;
+    } else {
+      parts.push_back(SingleModelRecipe(source.model(), source.model(), out_dtype_));
+    }
+  }
+  const std::string tokenizer = parts[0].tokenizer;
+  auto space = std::make_shared<DfsSpace>(dynamic_cast<const DfsSpace&>(*space_));
+  space->SetParts(std::move(parts), tokenizer);
+  space_ = std::move(space);
+}
+
+absl::StatusOr<PhasePlan> PhasePlan::Create(const v1::Experiment& config, int index, const ModelLayers& layers) {
   const v1::Phase& phase = config.phases(index);
   const std::string key = absl::StrCat("phases[", index, "]");
-  absl::StatusOr<PsSpace> space = PsSpace::Create(PsOptionsFromConfig(config, phase, num_layers));
-  if (!space.ok()) return Annotate(space.status(), key + ".merge");
-  PhasePlan plan(*std::move(space));
+  PhasePlan plan;
   plan.index_ = index;
   plan.name_ = phase.name();
-  plan.optimizer_ = OptionsOf(config, index, plan.space_);
+  RETURN_IF_ERROR(Annotate(plan.MakeSpace(config, layers), key));
+  plan.optimizer_ = OptionsOf(config, index, *plan.space_);
 
   // The optimizer knows the default population, which decides how many injected points there is room for.
   absl::StatusOr<std::unique_ptr<Optimizer>> optimizer = plan.NewOptimizer();
   if (!optimizer.ok()) return Annotate(optimizer.status(), key + ".optimizer");
   plan.population_ = (*optimizer)->population();
-  if (phase.optimizer().inject_parents()) plan.Inject(phase.merge());
+  if (phase.optimizer().inject_parents()) plan.Inject();
 
   const v1::Budget& budget = phase.budget();
   plan.generations_ = budget.has_generations()
@@ -63,19 +100,19 @@ absl::StatusOr<PhasePlan> PhasePlan::Create(const v1::Experiment& config, int in
                           : static_cast<int>((int64_t{budget.trials()} + plan.population_ - 1) / plan.population_);
   plan.per_generation_ = phase.samples().per_generation();
   plan.top_ = phase.selection().top();
+  plan.validates_each_generation_ =
+      config.data().has_validation() &&
+      (phase.selection().has_each_generation() ? phase.selection().each_generation() : phase.space() == v1::Phase::DFS);
   return plan;
 }
 
-// Points that the space cannot express, and those beyond half of the population, are left out: the first generation
-// must learn from its own samples too.
-void PhasePlan::Inject(const v1::Merge& merge) {
-  const auto add = [this](const absl::StatusOr<std::vector<double>>& genome, const std::string& label) {
-    if (!genome.ok() || 2 * optimizer_.injected.size() >= static_cast<size_t>(population_)) return;
-    optimizer_.injected.push_back(ScaleToUnit(space_.genes(), *genome));
-    injected_labels_.push_back(label);
-  };
-  add(space_.EncodeUniform(), kUniformLabel);
-  for (const std::string& source : merge.sources()) add(space_.EncodeModel(source), source);
+// Points beyond half of the population are left out: the first generation must learn from its own samples too.
+void PhasePlan::Inject() {
+  for (const KnownPoint& point : space_->KnownPoints()) {
+    if (2 * optimizer_.injected.size() >= static_cast<size_t>(population_)) return;
+    optimizer_.injected.push_back(ScaleToUnit(space_->genes(), point.genome));
+    injected_labels_.push_back(point.label);
+  }
 }
 
 }  // namespace heterosis

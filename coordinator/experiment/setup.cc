@@ -53,6 +53,8 @@ const std::vector<Problem>& ExperimentSetup::problems(Split split) const {
 std::vector<std::string> ParentNames(const v1::Experiment& config) {
   std::set<std::string> wanted;
   for (const v1::Phase& phase : config.phases()) {
+    for (const v1::Source& source : phase.path().sources()) wanted.insert(source.model());
+    if (phase.space() != v1::Phase::PS) continue;
     wanted.insert(phase.merge().sources().begin(), phase.merge().sources().end());
     if (phase.merge().method() == v1::Merge::SLERP) wanted.insert(config.base());
   }
@@ -81,6 +83,7 @@ int64_t SamplesPlanned(const ExperimentSetup& setup, const std::vector<PhasePlan
     constexpr int kBaselines = 2;  // the uniform merge and x0
     samples += (int64_t{phase.population()} * phase.generations() + 1) * batch + (phase.top() + 1) * rescored;
     samples += kBaselines * (validation + test) + test;
+    if (phase.validates_each_generation()) samples += int64_t{2} * phase.generations() * validation;
   }
   return samples;
 }

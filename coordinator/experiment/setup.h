@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/config/model_folder.h"
 #include "common/dataset/problem.h"
 #include "common/trial/trial.h"
 #include "coordinator/experiment/phase_plan.h"
@@ -21,12 +22,13 @@ struct ExperimentSetup {
   v1::Experiment config;  // checked by common/config
   std::vector<Problem> search, validation, test;
   std::map<std::string, std::string> model_digests;  // name -> ModelDigest
-  int num_layers = 0;                                // of every model
+  ModelLayers model_layers;                          // name -> number of decoder layers
 
   const std::vector<Problem>& problems(Split split) const;
 };
 
 // The models that are merged: the sources of every phase, and the base too where a phase interpolates from it (slerp).
+// Winners of earlier phases are none of them.
 // In the order of the config.
 std::vector<std::string> ParentNames(const v1::Experiment& config);
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "common/base/status.h"
-#include "common/config/ps_options.h"
 #include "common/dataset/batch.h"
 
 namespace heterosis {
@@ -48,12 +47,19 @@ GenomeRecord& StageBuilder::AddGenome(GenomeRecord genome) {
   return commit_.genomes.back();
 }
 
-absl::Status StageBuilder::AddTrial(const GenomeRecord& genome, Purpose purpose, const SampleSet& samples) {
+absl::Status StageBuilder::AddTrial(const GenomeRecord& genome, Purpose purpose, const SampleSet& samples,
+                                    const std::string& infeasible) {
   TrialRecord trial;
   trial.trial = ++last_trial_;
   trial.genome = genome.genome;
   trial.purpose = purpose;
   trial.samples = samples;
+  if (!infeasible.empty()) {
+    trial.state = TrialState::kInfeasible;
+    trial.failure = infeasible;
+    commit_.trials.push_back(std::move(trial));
+    return absl::OkStatus();
+  }
   const auto key = std::make_pair(genome.recipe_digest, samples.digest);
   if (const auto here = originals_.find(key); here != originals_.end()) {
     trial.same_as = here->second;
@@ -68,10 +74,9 @@ absl::Status StageBuilder::AddTrial(const GenomeRecord& genome, Purpose purpose,
   return absl::OkStatus();
 }
 
-absl::StatusOr<StageCommit> StageBuilder::Parents() {
+absl::StatusOr<StageCommit> StageBuilder::Parents(DType dtype) {
   RETURN_IF_ERROR(Begin(StageKind::kParents));
   const SampleSet search = WholeSplit(setup_, Split::kSearch);
-  const DType dtype = PsOptionsFromConfig(setup_.config, setup_.config.phases(0), setup_.num_layers).out_dtype;
   int candidate = 0;
   for (const std::string& name : ParentNames(setup_.config)) {
     GenomeRecord genome;
@@ -111,8 +116,10 @@ absl::StatusOr<StageCommit> StageBuilder::Generation(const PhasePlan& phase, con
       genome.label = phase.injected_labels()[static_cast<size_t>(candidate)];
     }
     ++candidate;
-    RETURN_IF_ERROR(AddTrial(AddGenome(std::move(genome)), Purpose::kSearch, batch));
+    const std::string infeasible = phase.space().Infeasible(genome.recipe);
+    RETURN_IF_ERROR(AddTrial(AddGenome(std::move(genome)), Purpose::kSearch, batch, infeasible));
   }
+  if (phase.validates_each_generation() && generation > 0) RETURN_IF_ERROR(AddValidation(phase, optimizer));
   if (generation == 0) {
     GenomeRecord start = CandidateOf(phase, generation, candidate, optimizer.mean());
     start.origin = Origin::kMean;
@@ -120,6 +127,21 @@ absl::StatusOr<StageCommit> StageBuilder::Generation(const PhasePlan& phase, con
     RETURN_IF_ERROR(AddTrial(AddGenome(std::move(start)), Purpose::kBaseline, batch));
   }
   return std::move(commit_);
+}
+
+// The generation that has just been told is the one before the optimizer's: its best candidate and the mean after it.
+absl::Status StageBuilder::AddValidation(const PhasePlan& phase, const Optimizer& optimizer) {
+  const SampleSet samples = WholeSplit(setup_, Split::kValidation);
+  const int generation = static_cast<int>(optimizer.generation());
+  ASSIGN_OR_RETURN(const std::optional<int64_t> best, store_.BestOfGeneration(phase.index(), generation - 1));
+  if (best.has_value()) {
+    ASSIGN_OR_RETURN(const GenomeRecord genome, store_.Genome(*best));
+    RETURN_IF_ERROR(AddTrial(genome, Purpose::kRescore, samples));
+  }
+  GenomeRecord mean = CandidateOf(phase, generation, phase.population(), optimizer.mean());
+  mean.origin = Origin::kMean;
+  if (!phase.space().Infeasible(mean.recipe).empty()) return absl::OkStatus();
+  return AddTrial(AddGenome(std::move(mean)), Purpose::kRescore, samples);
 }
 
 absl::StatusOr<StageCommit> StageBuilder::Selection(const PhasePlan& phase, const Optimizer& optimizer) {
@@ -133,6 +155,10 @@ absl::StatusOr<StageCommit> StageBuilder::Selection(const PhasePlan& phase, cons
   for (const int64_t id : top) {
     ASSIGN_OR_RETURN(const GenomeRecord genome, store_.Genome(id));
     RETURN_IF_ERROR(AddTrial(genome, Purpose::kRescore, samples));
+  }
+  if (phase.validates_each_generation()) {
+    RETURN_IF_ERROR(AddValidation(phase, optimizer));
+    return std::move(commit_);
   }
   GenomeRecord mean = CandidateOf(phase, phase.generations(), 0, optimizer.mean());
   mean.origin = Origin::kMean;

@@ -25,9 +25,11 @@ class StageBuilder {
   // `stage`: the number of the stage to build. All arguments must outlive this.
   StageBuilder(const ExperimentSetup& setup, Store& store, int stage);
 
-  // Every source model as it is, on all of the search split.
-  absl::StatusOr<StageCommit> Parents();
-  // The candidates that `optimizer` asks for, on the generation's batch; in generation 0 also x0, as a baseline.
+  // Every source model as it is, in `dtype`, on all of the search split.
+  absl::StatusOr<StageCommit> Parents(DType dtype);
+  // The candidates that `optimizer` asks for, on the generation's batch; in generation 0 also x0, as a baseline. Where
+  // the phase validates each generation, also the best of the generation before and the mean since it, on validation.
+  // Infeasible candidates are born settled.
   absl::StatusOr<StageCommit> Generation(const PhasePlan& phase, const Optimizer& optimizer);
   // The best few candidates and the mean of the distribution, on validation (all of search where there is none).
   // NotFound where the phase has no scored candidate.
@@ -39,9 +41,12 @@ class StageBuilder {
  private:
   absl::Status Begin(StageKind kind);
   GenomeRecord& AddGenome(GenomeRecord genome);
-  absl::Status AddTrial(const GenomeRecord& genome, Purpose purpose, const SampleSet& samples);
+  // `infeasible`: why the genome is not to be evaluated, or "".
+  absl::Status AddTrial(const GenomeRecord& genome, Purpose purpose, const SampleSet& samples,
+                        const std::string& infeasible = "");
   GenomeRecord CandidateOf(const PhasePlan& phase, int generation, int candidate,
                            const std::vector<double>& unit) const;
+  absl::Status AddValidation(const PhasePlan& phase, const Optimizer& optimizer);
   absl::Status AddReference(const GenomeRecord& genome, Purpose on_validation);
 
   const ExperimentSetup& setup_;

@@ -121,6 +121,26 @@ absl::StatusOr<std::vector<int64_t>> Store::TopGenomes(int phase, int count) {
   return top;
 }
 
+absl::StatusOr<std::optional<int64_t>> Store::BestOfGeneration(int phase, int generation) {
+  ASSIGN_OR_RETURN(
+      Statement row,
+      database_->Prepare("SELECT genome FROM genomes WHERE phase = ? AND generation = ? AND fitness IS NOT "
+                         "NULL AND origin IN ('sampled', 'injected') ORDER BY fitness DESC, genome LIMIT 1"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
+  if (!found) return std::nullopt;
+  return row.Int(0);
+}
+
+absl::StatusOr<std::optional<int64_t>> Store::BestRescored(int phase) {
+  ASSIGN_OR_RETURN(Statement row,
+                   database_->Prepare("SELECT t.genome FROM trials t JOIN genomes g ON g.genome = t.genome WHERE "
+                                      "g.phase = ? AND t.purpose = 'rescore' AND t.state = 'done' "
+                                      "ORDER BY t.score DESC, t.trial LIMIT 1"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Step());
+  if (!found) return std::nullopt;
+  return row.Int(0);
+}
+
 absl::StatusOr<FitnessSummary> Store::Fitness(int phase, int generation) {
   FitnessSummary summary;
   ASSIGN_OR_RETURN(Statement best, database_->Prepare("SELECT max(fitness) FROM genomes WHERE phase = ?"));

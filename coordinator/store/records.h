@@ -104,7 +104,7 @@ struct TrialRecord {
   TrialState state = TrialState::kPending;
   std::optional<int> correct;   // once done
   std::optional<double> score;  // correct / number of samples
-  std::string failure;          // why it failed
+  std::string failure;          // why it failed or is infeasible
 };
 
 struct StageRecord {
@@ -118,7 +118,7 @@ struct StageRecord {
 struct StageCommit {
   StageRecord stage;
   std::vector<GenomeRecord> genomes;  // new ones
-  std::vector<TrialRecord> trials;    // pending, or sharing another's outcome
+  std::vector<TrialRecord> trials;    // pending, sharing another's outcome, or infeasible
   std::string snapshot;               // the optimizer's state, of a generation
   std::optional<double> sigma;        // its step size, for people
   std::optional<int64_t> chosen;      // the genome that won the phase which the stage before ended

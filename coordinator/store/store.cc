@@ -98,7 +98,7 @@ absl::Status InsertTrials(Database& database, const StageCommit& commit, int64_t
   ASSIGN_OR_RETURN(
       Statement insert,
       database.Prepare("INSERT INTO trials (trial, stage, genome, purpose, split, sample_set, shards, same_as, state, "
-                       "total, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)"));
+                       "failure, total, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   ASSIGN_OR_RETURN(Statement copy,
                    database.Prepare("UPDATE trials SET state = s.state, correct = s.correct, score = s.score, "
                                     "finished_ms = ? FROM trials s WHERE trials.trial = ? AND s.trial = "
@@ -109,7 +109,9 @@ absl::Status InsertTrials(Database& database, const StageCommit& commit, int64_t
     RETURN_IF_ERROR(insert_set.Bind(NumbersToText(trial.samples.samples)).Run());
     insert.Bind(trial.trial).Bind(commit.stage.stage).Bind(trial.genome).Bind(Name(trial.purpose));
     insert.Bind(Name(trial.samples.split)).Bind(trial.samples.digest).Bind(trial.shards).Bind(trial.same_as);
+    insert.Bind(Name(trial.state)).Bind(trial.failure);
     RETURN_IF_ERROR(insert.Bind(total).Bind(now_ms).Run());
+    if (trial.state == TrialState::kInfeasible) continue;  // settled as it is
     if (trial.same_as.has_value()) {
       RETURN_IF_ERROR(copy.Bind(now_ms).Bind(trial.trial).Run());
       RETURN_IF_ERROR(SpreadFitness(database, trial.trial));

@@ -59,6 +59,10 @@ class Store {
   absl::StatusOr<GenomeRecord> Genome(int64_t genome);
   // The genomes of a phase with the best fitness, best first, ties by the earlier one, each recipe once.
   absl::StatusOr<std::vector<int64_t>> TopGenomes(int phase, int count);
+  // The candidate of a generation with the best fitness, the earliest of equals; nullopt where none has one.
+  absl::StatusOr<std::optional<int64_t>> BestOfGeneration(int phase, int generation);
+  // The genome of a phase with the best score among those that were scored again, of equals the one scored first.
+  absl::StatusOr<std::optional<int64_t>> BestRescored(int phase);
   absl::StatusOr<FitnessSummary> Fitness(int phase, int generation);
   absl::StatusOr<std::vector<UnfinishedTrial>> UnfinishedTrials();
   absl::StatusOr<std::string> Snapshot(int phase, int generation);  // NOT_FOUND when it is gone

@@ -13,7 +13,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 PhasePlan Plan(const v1::Experiment& config) {
-  absl::StatusOr<PhasePlan> plan = PhasePlan::Create(config, 0, 4);
+  absl::StatusOr<PhasePlan> plan = PhasePlan::Create(config, 0, SmallSetup().model_layers);
   EXPECT_TRUE(plan.ok()) << plan.status();
   return *std::move(plan);
 }

@@ -59,7 +59,7 @@ ExperimentSetup SmallSetup() {
   setup.validation = Problems("validation", 6);
   setup.test = Problems("test", 6);
   setup.model_digests = {{"base", "digest of base"}, {"ja", "digest of ja"}, {"math", "digest of math"}};
-  setup.num_layers = 4;
+  setup.model_layers = {{"base", 4}, {"ja", 4}, {"math", 4}};
   return setup;
 }
 

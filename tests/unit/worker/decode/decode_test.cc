@@ -213,6 +213,35 @@ TEST(Decode, WithoutMemoryForOneRowItSaysSo) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("max_new_tokens"));
 }
 
+// Memory is planned by the path: a longer one gets fewer rows at a time, the same answers, and in the end none.
+TEST(Decode, ALongPathSplitsTheBatchUntilNotEvenOneRowFits) {
+  std::unique_ptr<Model> model = RandomModel(SmallConfig(), 2);
+  PathConfig path;
+  for (int i = 0; i < 12; ++i) path.hops.push_back({i % 2, i % 3 == 0 ? 0.9f : 1.0f});
+  const size_t shallow = model->CacheBytesPerRow(64);
+  ASSERT_TRUE(model->SetPath(path).ok());
+  const size_t deep = model->CacheBytesPerRow(64);
+  EXPECT_EQ(deep, 6 * shallow);
+  std::vector<DecodeRequest> requests;
+  for (uint64_t i = 0; i < 9; ++i) requests.push_back({RandomTokens(i, 4 + i, 97)});
+  DecodeOptions options{.max_new_tokens = 50, .batch_size = 9, .memory_bytes_max = 9 * deep};
+  const std::vector<DecodeOutput> roomy = Answers(*model, requests, options);
+  EXPECT_GE(model->CacheBytes(), 9 * deep);
+
+  model = RandomModel(SmallConfig(), 2);
+  ASSERT_TRUE(model->SetPath(path).ok());
+  options.memory_bytes_max = 9 * shallow;  // one row of the long path, with a rest
+  const std::vector<DecodeOutput> tight = Answers(*model, requests, options);
+  EXPECT_LE(model->CacheBytes(), 9 * shallow);
+  for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(tight[i].tokens, roomy[i].tokens) << i;
+
+  options.memory_bytes_max = deep - 1;
+  const absl::Status status = Error(*model, requests, options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("tokens through 12 layers needs"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("max_hops"));
+}
+
 TEST(PlanRows, TakesTheSmallestOfBatchRequestsAndMemory) {
   EXPECT_EQ(PlanRows(64, 1000, 10, 10'000), 64);
   EXPECT_EQ(PlanRows(64, 3, 10, 10'000), 3);

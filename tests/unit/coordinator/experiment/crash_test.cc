@@ -11,8 +11,18 @@ namespace {
 
 class CrashTest : public ExperimentTest {
  protected:
-  void SetUp() override {
-    SimulatedRun run(folder_, "undisturbed.db");
+  // A run in `name` with this test's setup.
+  std::unique_ptr<SimulatedRun> Run(const std::string& name) {
+    auto run = std::make_unique<SimulatedRun>(folder_, name);
+    run->setup = setup_;
+    return run;
+  }
+
+  void SetUp() override { MakeExpected(); }
+
+  void MakeExpected() {
+    const std::unique_ptr<SimulatedRun> made = Run("undisturbed" + setup_.config.phases().rbegin()->name() + ".db");
+    SimulatedRun& run = *made;
     run.commit_hook = [&](std::string_view) {
       ++commit_points_;
       return absl::OkStatus();
@@ -23,9 +33,36 @@ class CrashTest : public ExperimentTest {
     expected_ = run.Contents();
   }
 
+  ExperimentSetup setup_ = SmallSetup();
   std::string expected_;
   int commit_points_ = 0;
 };
+
+// Parameter space, then data-flow space with the first one's winner.
+class TwoPhaseCrashTest : public CrashTest {
+ protected:
+  void SetUp() override {
+    setup_ = TwoPhaseSetup();
+    MakeExpected();
+  }
+};
+
+TEST_F(TwoPhaseCrashTest, KillsInAndBetweenThePhasesLoseNothing) {
+  ASSERT_GT(commit_points_, 200);
+  for (int death = 0; death < commit_points_; death += 7) {
+    const std::unique_ptr<SimulatedRun> run = Run("two" + std::to_string(death) + ".db");
+    int point = 0;
+    run->commit_hook = [&](std::string_view) {
+      return point++ == death ? absl::AbortedError("killed here") : absl::OkStatus();
+    };
+    if (run->Start().ok()) (void)run->RunToEnd();
+    run->Kill();
+    ASSERT_TRUE(run->Start().ok()) << "point " << death;
+    ASSERT_TRUE(run->RunToEnd(2, static_cast<uint64_t>(death)).ok()) << "point " << death;
+    run->Kill();
+    ASSERT_EQ(run->Contents(), expected_) << "killed at point " << death;
+  }
+}
 
 TEST_F(CrashTest, DeathAtAnyCommitPointLosesNothing) {
   // Starting the program again counts an epoch, so the points after a crash are not those of the undisturbed run: the

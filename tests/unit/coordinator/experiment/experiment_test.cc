@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "common/base/json.h"
 #include "common/base/status.h"
 #include "gmock/gmock.h"
 #include "tests/unit/coordinator/experiment/simulation.h"
@@ -77,6 +78,82 @@ TEST_F(ExperimentTest, EveryPhaseHasItsWinner) {
   EXPECT_THAT(run.Query("SELECT count(DISTINCT g.genome) FROM genomes g JOIN trials t USING (genome) WHERE g.chosen = "
                         "1 AND t.split = 'test' AND t.state = 'done'"),
               ElementsAre("2"));
+}
+
+TEST_F(ExperimentTest, DataFlowPhaseBuildsOnTheWinnerOfTheFirstPhase) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup = TwoPhaseSetup();
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
+  const std::string winner = run.Query("SELECT recipe FROM genomes WHERE phase = 0 AND chosen = 1")[0];
+  for (const std::string& recipe : run.Query("SELECT recipe FROM genomes WHERE phase = 1")) {
+    const Recipe path = RecipeFromJson(ParseJson(recipe).value()).value();
+    ASSERT_EQ(path.parts.size(), 2u);
+    EXPECT_EQ(path.parts[0], RecipeFromJson(ParseJson(winner).value()).value());
+    EXPECT_EQ(path.parts[1], SingleModelRecipe("math", "math", DType::kBFloat16));
+  }
+  EXPECT_THAT(run.Query("SELECT phase FROM genomes WHERE chosen = 1 ORDER BY phase"), ElementsAre("0", "1"));
+}
+
+TEST_F(ExperimentTest, DataFlowPhaseValidatesEachGenerationsBestAndMean) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup = TwoPhaseSetup();
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  // After generations 0 and 1 beside the next generation, after generation 2 in the selection.
+  EXPECT_THAT(
+      run.Query("SELECT s.kind || ' ' || coalesce(s.generation, '-') || ' ' || count(*) FROM trials t JOIN stages "
+                "s USING (stage) JOIN genomes g USING (genome) WHERE s.phase = 1 AND t.purpose = 'rescore' AND "
+                "g.origin = 'mean' GROUP BY s.stage ORDER BY s.stage"),
+      ElementsAre("generation 1 1", "generation 2 1", "selection - 1"));
+  EXPECT_EQ(
+      run.Query("SELECT max(t.score) FROM trials t JOIN genomes g USING (genome) WHERE g.phase = 1 AND t.purpose = "
+                "'rescore' AND t.stage < (SELECT max(stage) FROM stages)"),
+      run.Query("SELECT max(t.score) FROM trials t JOIN genomes g USING (genome) WHERE g.phase = 1 AND g.chosen AND "
+                "t.split = 'validation'"));
+}
+
+TEST_F(ExperimentTest, InfeasiblePathsAreCountedButNeverHandedOut) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup = TwoPhaseSetup();
+  v1::Path& path = *run.setup.config.mutable_phases(1)->mutable_path();
+  path.set_include_rest(0);  // every second slot: often too long
+  path.set_max_hops(6);
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd(1, 0,
+                           [](const ShardWork& work) {
+                             EXPECT_LE(work.recipe.path.size(), 6u);
+                             return Evaluate(work);
+                           })
+                  .ok());
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
+  const std::vector<std::string> why =
+      run.Query("SELECT DISTINCT failure FROM trials WHERE state = 'infeasible' ORDER BY 1");
+  ASSERT_FALSE(why.empty());
+  EXPECT_THAT(why[0], HasSubstr("hops, at most 6 are allowed"));
+  EXPECT_THAT(run.Query("SELECT count(*) FROM shards s JOIN trials t USING (trial) WHERE t.state = 'infeasible'"),
+              ElementsAre("0"));
+}
+
+TEST_F(ExperimentTest, ReplayingTheGenerationsGivesTheOptimizersState) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup = TwoPhaseSetup();
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  const PhasePlan plan = PhasePlan::Create(run.setup.config, 1, run.setup.model_layers).value();
+  const auto optimizer = plan.NewOptimizer().value();
+  for (int generation = 0; generation < 2; ++generation) {
+    std::vector<Evaluation> evaluations;
+    for (const std::string& score : run.Query(absl::StrCat(
+             "SELECT coalesce(t.score, '') FROM trials t JOIN genomes g USING (genome) WHERE g.phase = 1 AND "
+             "g.generation = ",
+             generation, " AND t.purpose = 'search' ORDER BY t.trial"))) {
+      evaluations.push_back(score.empty() ? Evaluation{0, false} : Evaluation{std::stod(score)});
+    }
+    ASSERT_TRUE(optimizer->Tell(evaluations).ok());
+  }
+  EXPECT_EQ(run.store().Snapshot(1, 2).value(), optimizer->Snapshot());
 }
 
 TEST_F(ExperimentTest, EqualRecipesOnEqualSamplesAreEvaluatedOnce) {

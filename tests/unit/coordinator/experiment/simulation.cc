@@ -63,11 +63,26 @@ ExperimentSetup SmallSetup() {
   return setup;
 }
 
-bool Solves(const Recipe& recipe, int sample) {
+namespace {
+
+double QualityOfMerge(const Recipe& recipe) {
   const std::vector<double>& weights = recipe.rows[0].weight;
   const double ja = weights[0];
   const double math = weights.size() > 1 ? weights[1] : 0;
-  const double quality = std::exp(-std::pow(ja - 1.5, 2) - std::pow(math - 0.5, 2));
+  return std::exp(-std::pow(ja - 1.5, 2) - std::pow(math - 0.5, 2));
+}
+
+// Paths with many layers of the second part are good, long ones are not.
+double QualityOfPath(const Recipe& recipe) {
+  double second = 0;
+  for (const Hop& hop : recipe.path) second += hop.part == 1 ? hop.scale : 0;
+  return std::exp(-0.1 * std::pow(second - 2, 2) - 0.02 * static_cast<double>(recipe.path.size()));
+}
+
+}  // namespace
+
+bool Solves(const Recipe& recipe, int sample) {
+  const double quality = recipe.is_path() ? QualityOfPath(recipe) : QualityOfMerge(recipe);
   RandomStream noise(RandomKey({HashText(RecipeDigest(recipe)), static_cast<uint64_t>(sample)}));
   return noise.NextUniform() < quality;
 }
@@ -145,6 +160,27 @@ std::vector<std::string> SimulatedRun::Query(const std::string& sql) const {
     rows.push_back(statement->Text(0));
   }
   return rows;
+}
+
+ExperimentSetup TwoPhaseSetup() {
+  constexpr char kDfsPhase[] = R"pb(
+    name: "dfs"
+    space: DFS
+    path {
+      sources { phase: "ps" }
+      sources { model: "math" }
+      repeats: 2
+      scales: SLOT
+      max_hops: 9
+    }
+    optimizer { population: 6 }
+    budget { generations: 3 }
+    samples { per_generation: 6 }
+    selection { top: 2 }
+  )pb";
+  ExperimentSetup setup = SmallSetup();
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kDfsPhase, setup.config.add_phases()));
+  return setup;
 }
 
 std::string SimulatedRun::Contents() const {

@@ -22,8 +22,11 @@ namespace heterosis {
 // on 6 problems each, in shards of 2.
 ExperimentSetup SmallSetup();
 
-// Whether the merge solves a problem: the nearer its weights are to an optimum, the more it solves. The same recipe
-// always solves the same problems.
+// SmallSetup with a second phase in data-flow space, whose model A is the first phase's winner.
+ExperimentSetup TwoPhaseSetup();
+
+// Whether the model solves a problem: the nearer a merge's weights are to an optimum, or a path to a good one, the more
+// it solves. The same recipe always solves the same problems.
 bool Solves(const Recipe& recipe, int sample);
 ShardResult Evaluate(const ShardWork& work);
 

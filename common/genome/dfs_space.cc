@@ -2,6 +2,7 @@
 // Implements dfs_space.h.
 #include "common/genome/dfs_space.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <set>
@@ -103,20 +104,17 @@ std::vector<int> DfsSpace::SlotsOfPath(std::span<const double> genome) const {
   return path;
 }
 
-double DfsSpace::ScaleOf(std::span<const double> genome, int slot, int slot_before) const {
-  const size_t scales = static_cast<size_t>(slots());
+int DfsSpace::ScaleGene(int slot, int slot_before) const {
   const int layers = layers_in_all();
   switch (options_.scales) {
     case HopScales::kNone:
-      return 1;
+      return -1;
     case HopScales::kSlot:
-      return genome[scales + static_cast<size_t>(slot)];
+      return slots() + slot;
     case HopScales::kMatrix:
       break;
   }
-  if (slot_before < 0) return 1;
-  return genome[scales + static_cast<size_t>(slot_before % layers) * static_cast<size_t>(layers) +
-                static_cast<size_t>(slot % layers)];
+  return slot_before < 0 ? -1 : slots() + slot_before % layers * layers + slot % layers;
 }
 
 Recipe DfsSpace::Decode(std::span<const double> genome) const {
@@ -129,7 +127,8 @@ Recipe DfsSpace::Decode(std::span<const double> genome) const {
   int before = -1;
   for (const int slot : SlotsOfPath(genome)) {
     const Place& at = places_[static_cast<size_t>(slot % layers_in_all())];
-    recipe.path.push_back({at.part, at.layer, ScaleOf(genome, slot, before)});
+    const int scale = ScaleGene(slot, before);
+    recipe.path.push_back({at.part, at.layer, scale < 0 ? 1.0 : genome[static_cast<size_t>(scale)]});
     before = slot;
   }
   return recipe;
@@ -154,6 +153,52 @@ std::vector<KnownPoint> DfsSpace::KnownPoints() const {
   std::vector<double> genome(genes_.size(), 1.0);  // also the scales
   for (int slot = 0; slot < slots(); ++slot) genome[static_cast<size_t>(slot)] = slot < options_.layers[0] ? 2 : -2;
   return {{options_.names[0], std::move(genome)}};
+}
+
+void DfsSpace::MarkActive(std::span<const double> genome, std::span<char> active) const {
+  std::fill(active.begin() + slots(), active.end(), char{0});
+  int before = -1;
+  for (const int slot : SlotsOfPath(genome)) {
+    if (const int scale = ScaleGene(slot, before); scale >= 0) active[static_cast<size_t>(scale)] = 1;
+    before = slot;
+  }
+}
+
+void DfsSpace::Mutate(std::span<double> genome, RandomStream& random) const {
+  constexpr int kRunMax = 4;
+  const auto take = [&](int slot, bool in) {
+    genome[static_cast<size_t>(slot)] = in ? kIndicatorRange : -kIndicatorRange;
+  };
+  const auto any_slot = [&] { return static_cast<int>(random.NextBelow(static_cast<uint64_t>(slots()))); };
+  const auto any_taken = [&] {
+    std::vector<int> taken;
+    for (int slot = 0; slot < slots(); ++slot) {
+      if (genome[static_cast<size_t>(slot)] > 0) taken.push_back(slot);
+    }
+    return taken.empty() ? 0 : taken[random.NextBelow(taken.size())];
+  };
+  const int run = 1 + static_cast<int>(random.NextBelow(kRunMax));
+  switch (random.NextBelow(5)) {
+    case 0:
+      take(any_slot(), true);
+      break;
+    case 1:
+      take(any_taken(), false);
+      break;
+    case 2:
+      take(any_taken(), false);
+      take(any_slot(), true);
+      break;
+    case 3: {
+      const int from = any_taken() + layers_in_all();
+      for (int slot = from; slot < std::min(from + run, slots()); ++slot) take(slot, true);
+      break;
+    }
+    default: {
+      const int from = any_taken();
+      for (int slot = from; slot < std::min(from + run, slots()); ++slot) take(slot, false);
+    }
+  }
 }
 
 std::string PathText(const Recipe& recipe) {

@@ -53,6 +53,12 @@ class DfsSpace : public SearchSpace {
   // A as it is: its layers once, in order, unscaled.
   std::vector<KnownPoint> KnownPoints() const override;
 
+  int bits() const override { return slots(); }
+  void MarkActive(std::span<const double> genome, std::span<char> active) const override;
+  // One of: a slot is put in, a slot is taken out, a slot gives way to another one, a run of up to four layers that are
+  // in the path is taken once more in the next repeat, or a run is taken out.
+  void Mutate(std::span<double> genome, RandomStream& random) const override;
+
   int layers_in_all() const { return static_cast<int>(places_.size()); }  // M
   int slots() const { return layers_in_all() * options_.repeats; }        // T
 
@@ -64,7 +70,8 @@ class DfsSpace : public SearchSpace {
   explicit DfsSpace(DfsSpaceOptions options) : options_(std::move(options)) {}
   void MakeGenes();
   std::vector<int> SlotsOfPath(std::span<const double> genome) const;
-  double ScaleOf(std::span<const double> genome, int slot, int slot_before) const;
+  // The gene that scales the hop to `slot`, or -1 for a hop that is not scaled; `slot_before` is -1 for the first hop.
+  int ScaleGene(int slot, int slot_before) const;
 
   DfsSpaceOptions options_;
   std::vector<Place> places_;  // of the M layers

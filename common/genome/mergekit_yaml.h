@@ -79,8 +79,8 @@ class MergekitFile {
 // file gives the same merge again. INVALID_ARGUMENT for a pattern with '*' in its middle: mergekit's filters are plain
 // substrings of names.
 //
-// A path becomes a `passthrough` file of slices; scales, which mergekit cannot say, are comments. INVALID_ARGUMENT where
-// a part of the path is a merge and no model on disk.
+// A path becomes a `passthrough` file of slices; scales, which mergekit cannot say, are comments. INVALID_ARGUMENT
+// where a part of the path is a merge and no model on disk.
 absl::StatusOr<std::string> MergekitText(const Recipe& recipe, const std::vector<NamedModel>& models);
 
 }  // namespace heterosis

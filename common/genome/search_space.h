@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/random.h"
 #include "common/genome/recipe.h"
 
 namespace heterosis {
@@ -50,6 +51,13 @@ class SearchSpace {
 
   // The points that are worth knowing before a search, as far as the ranges allow them.
   virtual std::vector<KnownPoint> KnownPoints() const = 0;
+
+  // How many genes, the first ones, are bits: only whether one is above zero counts.
+  virtual int bits() const { return 0; }
+  // Clears `active` (one per gene, 1 before) where a gene has no effect on the recipe of this genome.
+  virtual void MarkActive(std::span<const double>, std::span<char>) const {}
+  // Changes a genome a little, in a way that fits the space.
+  virtual void Mutate(std::span<double>, RandomStream&) const {}
 };
 
 // The label of the merge of all sources with equal weights that sum to 1.

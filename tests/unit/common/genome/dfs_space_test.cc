@@ -146,6 +146,45 @@ TEST(DfsSpaceTest, KnownPointIsAAsItIs) {
   EXPECT_EQ(PathText(space.Decode(points[0].genome)), "A00 A01 A02");
 }
 
+TEST(DfsSpaceTest, OnlyScalesOnThePathAreActive) {
+  for (const HopScales scales : {HopScales::kMatrix, HopScales::kSlot, HopScales::kNone}) {
+    DfsSpaceOptions options = SmallOptions();
+    options.scales = scales;
+    const DfsSpace space = Space(options);
+    const std::vector<double> genome = Including(space, {0, 3, 6});
+    std::vector<char> active(genome.size(), 1);
+    space.MarkActive(genome, active);
+    // What is marked active is just what changes the recipe.
+    const std::string digest = RecipeDigest(space.Decode(genome));
+    for (size_t i = 10; i < genome.size(); ++i) {
+      std::vector<double> changed = genome;
+      changed[i] = 0.8;
+      EXPECT_EQ(active[i] != 0, RecipeDigest(space.Decode(changed)) != digest) << i;
+    }
+    EXPECT_EQ(std::count(active.begin(), active.begin() + 10, 1), 10);
+  }
+}
+
+TEST(DfsSpaceTest, MutationsChangeFewSlotsAndNoScale) {
+  const DfsSpace space = Space(SmallOptions());
+  const std::vector<double> genome = Including(space, {0, 1, 2, 4});
+  RandomStream random(1);
+  int longer = 0, shorter = 0;
+  for (int i = 0; i < 500; ++i) {
+    std::vector<double> mutated = genome;
+    space.Mutate(mutated, random);
+    int changed = 0;
+    for (size_t slot = 0; slot < 10; ++slot) changed += (mutated[slot] > 0) != (genome[slot] > 0);
+    EXPECT_LE(changed, 4);
+    EXPECT_TRUE(std::equal(mutated.begin() + 10, mutated.end(), genome.begin() + 10));
+    const size_t hops = space.Decode(mutated).path.size();
+    longer += hops > 5;
+    shorter += hops < 5;
+  }
+  EXPECT_GT(longer, 50);
+  EXPECT_GT(shorter, 50);
+}
+
 TEST(DfsSpaceTest, OptionsThatMakeNoSpaceAreRefused) {
   const auto error = [](auto change) {
     DfsSpaceOptions options = SmallOptions();

@@ -2,6 +2,8 @@
 // Implements dfs_options.h.
 #include "common/config/dfs_options.h"
 
+#include "common/config/resolve.h"
+
 namespace heterosis {
 namespace {
 
@@ -47,9 +49,10 @@ const v1::Phase* FindPhase(const v1::Experiment& config, const std::string& name
   return nullptr;
 }
 
-int LayersOfMerge(const v1::Phase& phase, const ModelLayers& layers) {
-  if (phase.merge().sources().empty()) return 0;
-  const auto found = layers.find(phase.merge().sources(0));
+int LayersOfMerge(const v1::Experiment& config, const v1::Phase& phase, const ModelLayers& layers) {
+  const std::vector<std::string> sources = SourcesOf(config, phase.merge());
+  if (sources.empty()) return 0;
+  const auto found = layers.find(sources[0]);
   return found == layers.end() ? 0 : found->second;
 }
 
@@ -60,7 +63,7 @@ DfsSpaceOptions DfsOptionsFromConfig(const v1::Experiment& config, const v1::Pha
     if (source.has_phase()) {
       const v1::Phase* earlier = FindPhase(config, source.phase());
       options.names.push_back(source.phase());
-      options.layers.push_back(earlier == nullptr ? 0 : LayersOfMerge(*earlier, layers));
+      options.layers.push_back(earlier == nullptr ? 0 : LayersOfMerge(config, *earlier, layers));
     } else {
       const auto found = layers.find(source.model());
       options.names.push_back(source.model());

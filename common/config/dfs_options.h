@@ -12,9 +12,9 @@ namespace heterosis {
 const v1::Phase* FindPhase(const v1::Experiment& config, const std::string& name);
 
 // The decoder layers of what a phase in parameter space merges: those of its first source.
-int LayersOfMerge(const v1::Phase& phase, const ModelLayers& layers);
+int LayersOfMerge(const v1::Experiment& config, const v1::Phase& phase, const ModelLayers& layers);
 
-// `config` is resolved and checked (ReadConfig), `phase` one of its phases in data-flow space.
+// `config` is checked (ReadConfig), `phase` one of its phases in data-flow space.
 DfsSpaceOptions DfsOptionsFromConfig(const v1::Experiment& config, const v1::Phase& phase, const ModelLayers& layers);
 
 }  // namespace heterosis

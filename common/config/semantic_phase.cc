@@ -138,7 +138,7 @@ void CheckSpace(const v1::Experiment& config, const v1::Phase& phase, const Mode
   resolved.clear_phases();
   *resolved.add_phases() = phase;
   ResolveConfig(resolved);
-  const int depth = LayersOfMerge(resolved.phases(0), layers);
+  const int depth = LayersOfMerge(resolved, resolved.phases(0), layers);
   const absl::StatusOr<PsSpace> space = PsSpace::Create(PsOptionsFromConfig(resolved, resolved.phases(0), depth));
   if (!space.ok()) issues.Add(key, absl::StrCat(key, ": ", space.status().message()));
 }

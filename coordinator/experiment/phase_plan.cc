@@ -55,7 +55,7 @@ absl::Status PhasePlan::MakeSpace(const v1::Experiment& config, const ModelLayer
     if (phases_needed_.empty()) UseWinners(config, {});
     return absl::OkStatus();
   }
-  const PsSpaceOptions options = PsOptionsFromConfig(config, phase, LayersOfMerge(phase, layers));
+  const PsSpaceOptions options = PsOptionsFromConfig(config, phase, LayersOfMerge(config, phase, layers));
   ASSIGN_OR_RETURN(PsSpace space, PsSpace::Create(options));
   out_dtype_ = options.out_dtype;
   space_ = std::make_shared<PsSpace>(std::move(space));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/numbers.h"
 #include "common/base/file.h"
 #include "common/base/status.h"
 #include "worker/checkpoint/rope_config.h"
@@ -12,6 +13,7 @@
 namespace heterosis {
 namespace {
 
+constexpr std::string_view kLayerPrefix = "model.layers.";
 constexpr size_t kConfigBytesMax = size_t{16} << 20;
 constexpr int64_t kExtentMax = int64_t{1} << 28;  // of any one size in a config: products of two cannot overflow
 
@@ -55,6 +57,9 @@ absl::StatusOr<std::string> ReadArchitecture(const Json& config) {
     if (name == "mistral") name = "MistralForCausalLM";
   } else {
     return absl::InvalidArgumentError("neither \"architectures\" nor \"model_type\" says what model this is");
+  }
+  if (name == kPathArchitecture) {
+    ASSIGN_OR_RETURN(name, JsonString(config, kLayerArchitectureKey));
   }
   if (name == "LlamaForCausalLM" || name == "MistralForCausalLM") return name;
   return absl::UnimplementedError(
@@ -122,6 +127,10 @@ absl::StatusOr<ModelConfig> FromJson(const Json& json) {
   ASSIGN_OR_RETURN(config.intermediate_size, ReadSize(json, "intermediate_size"));
   ASSIGN_OR_RETURN(config.num_layers, ReadSize(json, "num_hidden_layers"));
   if (config.num_layers > 100'000) return absl::InvalidArgumentError("\"num_hidden_layers\" is above 100000");
+  ASSIGN_OR_RETURN(config.path, ReadPathConfig(json, config.num_layers));
+  for (size_t i = 0; i < config.path.hops.size(); ++i) {
+    config.num_layers = std::max<int64_t>(i == 0 ? 1 : config.num_layers, config.path.hops[i].layer + 1);
+  }
   ASSIGN_OR_RETURN(config.vocab_size, ReadSize(json, "vocab_size"));
   const bool is_llama = config.architecture == "LlamaForCausalLM";
   ASSIGN_OR_RETURN(config.max_positions, ReadSize(json, "max_position_embeddings", is_llama ? 2048 : 4096 * 32));
@@ -199,6 +208,19 @@ std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
   tensors.push_back({"model.norm.weight", {hidden}});
   if (!config.tie_word_embeddings) tensors.push_back({"lm_head.weight", {config.vocab_size, hidden}});
   return tensors;
+}
+
+int64_t LayerOf(std::string_view name) {
+  if (!name.starts_with(kLayerPrefix)) return -1;
+  name.remove_prefix(kLayerPrefix.size());
+  int64_t layer = -1;
+  const std::string number(name.substr(0, name.find('.')));
+  return absl::SimpleAtoi(number, &layer) ? layer : -1;
+}
+
+std::string NameInLayer(std::string_view name, int64_t layer) {
+  const size_t end = name.find('.', kLayerPrefix.size());
+  return absl::StrCat(std::string(kLayerPrefix), layer, std::string(name.substr(end)));
 }
 
 }  // namespace heterosis

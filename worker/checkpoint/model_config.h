@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/base/json.h"
+#include "worker/checkpoint/path_config.h"
 #include "worker/checkpoint/tensor.h"
 
 namespace heterosis {
@@ -29,10 +31,10 @@ struct RopeConfig {
 };
 
 struct ModelConfig {
-  std::string architecture;  // "LlamaForCausalLM" or "MistralForCausalLM"
+  std::string architecture;  // "LlamaForCausalLM" or "MistralForCausalLM", also of a data-flow model's layers
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
-  int64_t num_layers = 0;
+  int64_t num_layers = 0;  // that are stored; a path may take one several times
   int64_t num_heads = 0;
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
@@ -40,6 +42,7 @@ struct ModelConfig {
   int64_t max_positions = 0;
   double rms_norm_eps = 1e-6;
   RopeConfig rope;
+  PathConfig path;                        // of a data-flow model
   std::optional<int64_t> sliding_window;  // tokens
   bool tie_word_embeddings = false;
   bool attention_bias = false;
@@ -56,5 +59,10 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder);
 // Every tensor that a model with this configuration has, in the order of the decoder (embedding, layers, norm, head).
 // A tied head is not listed.
 std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config);
+
+// The layer that a tensor belongs to by its name ("model.layers.12.mlp.up_proj.weight"), or -1.
+int64_t LayerOf(std::string_view name);
+// The name of the same tensor of another layer; `name` belongs to a layer.
+std::string NameInLayer(std::string_view name, int64_t layer);
 
 }  // namespace heterosis

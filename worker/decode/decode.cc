@@ -83,9 +83,10 @@ absl::Status Decoder::Prepare() {
   }
   const size_t row_bytes = model_.CacheBytesPerRow(positions);
   if (row_bytes > bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("a sequence of ", positions, " tokens needs ", row_bytes >> 20,
-                                                     " MiB of KV cache and ", bytes >> 20,
-                                                     " MiB are left: lower max_new_tokens"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a sequence of ", positions, " tokens through ", model_.hops(), " layers needs ", row_bytes >> 20,
+                     " MiB of KV cache and ", bytes >> 20,
+                     " MiB are left: lower max_new_tokens, or the length of paths (max_hops)"));
   }
   const int rows = PlanRows(options_.batch_size, requests_.size(), row_bytes, bytes);
   rows_.resize(static_cast<size_t>(rows));

@@ -130,27 +130,30 @@ class AtenEngine : public Engine {
         embedding_({weights.embedding}, options_),
         norm_({weights.norm}, options_),
         tied_(weights.head.weight == weights.embedding) {
+    AtenEngine::SetPath(StepsOf(IdentityPath(config.num_layers)));
     for (const LayerWeights& layer : weights.layers) layers_.emplace_back(layer, options_);
     if (!tied_) head_.emplace(std::vector<const MutableTensor*>{weights.head.weight}, options_);
   }
 
   absl::Status WeightsChanged() override;
+  void SetPath(std::span<const PathStep> steps) override {
+    path_.assign(steps.begin(), steps.end());
+    keys_.clear();
+    values_.clear();
+  }
   size_t CacheBytesPerRow(int64_t positions) const override {
-    return static_cast<size_t>(2 * config_.num_layers * config_.num_kv_heads * config_.head_dim * positions) *
+    return path_.size() * static_cast<size_t>(2 * config_.num_kv_heads * config_.head_dim * positions) *
            c10::elementSize(c10::typeMetaToScalarType(options_.dtype()));
   }
   absl::Status ReserveCache(int rows, int64_t positions) override;
-  size_t CacheBytes() const override {
-    size_t bytes = 0;
-    for (const at::Tensor& keys : keys_) bytes += 2 * keys.nbytes();
-    return bytes;
-  }
+  size_t CacheBytes() const override { return cache_.defined() ? cache_.nbytes() : 0; }
   absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next, float* logits) override;
 
  private:
   at::Tensor Norm(const at::Tensor& x, const DeviceTensor& weight) const;
   at::Tensor Rotate(const at::Tensor& x, const AtenBatch& batch) const;
-  at::Tensor Attend(const AtenBatch& batch, const at::Tensor& q, size_t layer) const;
+  at::Tensor Attend(const AtenBatch& batch, const at::Tensor& q, size_t hop) const;
+  at::Tensor RunMlp(const DeviceLayer& layer, const at::Tensor& hidden) const;
   at::Tensor RunLayers(const AtenBatch& batch);
   at::Tensor RunHead(const at::Tensor& hidden) const;
 
@@ -165,7 +168,9 @@ class AtenEngine : public Engine {
   int64_t rows_ = 0;
   int64_t positions_ = 0;
   std::optional<Rope> rope_;
-  std::vector<at::Tensor> keys_, values_;  // a layer: [rows * positions, kv_heads * head_dim]
+  std::vector<PathStep> path_;
+  at::Tensor cache_;                       // all of it, flat: paths of any length share the memory
+  std::vector<at::Tensor> keys_, values_;  // its part for a step of the path: [rows * positions, kv_heads * head_dim]
 };
 
 absl::Status AtenEngine::WeightsChanged() {
@@ -183,18 +188,19 @@ absl::Status AtenEngine::WeightsChanged() {
 
 absl::Status AtenEngine::ReserveCache(int rows, int64_t positions) {
   return Guarded(device_, [&] {
-    if (keys_.empty() || rows * positions > keys_.front().size(0)) {
-      keys_.clear();
-      values_.clear();
-      for (size_t i = 0; i < layers_.size(); ++i) {
-        keys_.push_back(at::zeros({rows * positions, config_.num_kv_heads * config_.head_dim}, options_));
-        values_.push_back(at::zeros(keys_.back().sizes(), options_));
-      }
+    const int64_t width = config_.num_kv_heads * config_.head_dim;
+    const int64_t part = rows * positions * width, all = 2 * static_cast<int64_t>(path_.size()) * part;
+    keys_.clear();
+    values_.clear();
+    if (!cache_.defined() || all > cache_.size(0)) {
+      cache_ = at::Tensor();  // before the new one is asked for
+      cache_ = at::zeros({all}, options_);
     } else {  // the memory is kept, its start is used
-      for (size_t i = 0; i < layers_.size(); ++i) {
-        keys_[i].zero_();
-        values_[i].zero_();
-      }
+      cache_.narrow(0, 0, all).zero_();
+    }
+    for (int64_t at = 0; at < all; at += 2 * part) {
+      keys_.push_back(cache_.narrow(0, at, part).view({rows * positions, width}));
+      values_.push_back(cache_.narrow(0, at + part, part).view({rows * positions, width}));
     }
     if (!rope_.has_value() || positions > positions_) rope_.emplace(config_, positions);
     rows_ = rows;
@@ -214,11 +220,11 @@ at::Tensor AtenEngine::Rotate(const at::Tensor& x, const AtenBatch& batch) const
   return x * batch.cosine + swapped * batch.sine;
 }
 
-at::Tensor AtenEngine::Attend(const AtenBatch& batch, const at::Tensor& q, size_t layer) const {
+at::Tensor AtenEngine::Attend(const AtenBatch& batch, const at::Tensor& q, size_t hop) const {
   const int64_t dim = config_.head_dim, kv_heads = config_.num_kv_heads, heads = config_.num_heads;
   const std::vector<int64_t> shape = {rows_, positions_, kv_heads, dim};
-  const at::Tensor keys = keys_[layer].narrow(0, 0, rows_ * positions_).view(shape);
-  const at::Tensor values = values_[layer].narrow(0, 0, rows_ * positions_).view(shape);
+  const at::Tensor keys = keys_[hop].view(shape);
+  const at::Tensor values = values_[hop].view(shape);
   at::Tensor out = at::empty({q.size(0), heads * dim}, options_);
   for (const AttentionGroup& group : batch.groups) {
     const at::Tensor queries =
@@ -233,21 +239,28 @@ at::Tensor AtenEngine::Attend(const AtenBatch& batch, const at::Tensor& q, size_
   return out;
 }
 
+at::Tensor AtenEngine::RunMlp(const DeviceLayer& layer, const at::Tensor& hidden) const {
+  const int64_t width = config_.intermediate_size;
+  const at::Tensor gate_up = layer.gate_up(Norm(hidden, layer.post_norm));
+  return layer.down(at::silu(gate_up.narrow(1, 0, width)) * gate_up.narrow(1, width, width));
+}
+
 at::Tensor AtenEngine::RunLayers(const AtenBatch& batch) {
   const int64_t dim = config_.head_dim, heads = config_.num_heads, kv_heads = config_.num_kv_heads;
   at::Tensor hidden = embedding_.value().index_select(0, batch.ids);
   const int64_t tokens = hidden.size(0);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const DeviceLayer& layer = layers_[i];
+  for (size_t i = 0; i < path_.size(); ++i) {
+    const PathStep& step = path_[i];
+    const DeviceLayer& layer = layers_[static_cast<size_t>(step.layer)];
+    if (step.state != 1.0f) hidden = hidden * step.state;
     const at::Tensor qkv = layer.qkv(Norm(hidden, layer.input_norm)).view({tokens, heads + 2 * kv_heads, dim});
     const at::Tensor rotated = Rotate(qkv.narrow(1, 0, heads + kv_heads), batch);
     const at::Tensor k = rotated.narrow(1, heads, kv_heads), v = qkv.narrow(1, heads + kv_heads, kv_heads);
     keys_[i].index_copy_(0, batch.slots, k.reshape({tokens, kv_heads * dim}));
     values_[i].index_copy_(0, batch.slots, v.reshape({tokens, kv_heads * dim}));
     hidden = hidden + layer.o(Attend(batch, rotated.narrow(1, 0, heads), i));
-    const at::Tensor gate_up = layer.gate_up(Norm(hidden, layer.post_norm));
-    const int64_t width = config_.intermediate_size;
-    hidden = hidden + layer.down(at::silu(gate_up.narrow(1, 0, width)) * gate_up.narrow(1, width, width));
+    const at::Tensor added = RunMlp(layer, hidden);
+    hidden = hidden + (step.mlp == 1.0f ? added : added * step.mlp);
   }
   return hidden;
 }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "absl/status/status.h"
+#include "worker/model/path.h"
 
 namespace heterosis {
 
@@ -31,6 +32,9 @@ class Engine {
 
   // Takes over the weights anew from the tensors that the engine was made with.
   virtual absl::Status WeightsChanged() = 0;
+  // The layers that Forward takes, in their order; at first each once. Every step has keys and values of its own, so
+  // what the cache held is lost: ReserveCache comes next.
+  virtual void SetPath(std::span<const PathStep> steps) = 0;
   virtual size_t CacheBytesPerRow(int64_t positions) const = 0;
   // Makes room for `rows` sequences of up to `positions` tokens; what the cache held is lost.
   virtual absl::Status ReserveCache(int rows, int64_t positions) = 0;

@@ -39,7 +39,17 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(const ModelConfig& config, 
       dynamic ? static_cast<int64_t>(std::floor(static_cast<double>(config.max_positions) * config.rope.factor))
               : config.max_positions;
   ASSIGN_OR_RETURN(model->engine_, MakeEngine(config, ArrangeWeights(config, model->slots()), device, options));
+  RETURN_IF_ERROR(model->SetPath(config.path.hops.empty() ? IdentityPath(config.num_layers) : config.path));
   return model;
+}
+
+absl::Status Model::SetPath(const PathConfig& path) {
+  RETURN_IF_ERROR(CheckPath(path, config_.num_layers));
+  rows_ = 0;
+  positions_ = 0;
+  engine_->SetPath(StepsOf(path));
+  hops_ = static_cast<int64_t>(path.hops.size());
+  return absl::OkStatus();
 }
 
 absl::Status Model::LoadFrom(const Checkpoint& checkpoint) {

@@ -40,6 +40,12 @@ class Model {
   // Makes the engine compute with what the slots hold now. Nothing derived from earlier weights survives but the cache.
   absl::Status WeightsChanged() { return engine_->WeightsChanged(); }
 
+  // The way through the layers, from now on; at first that of the configuration. Costs nothing but the cache's
+  // contents: ReserveCache comes next. INVALID_ARGUMENT: see CheckPath.
+  absl::Status SetPath(const PathConfig& path);
+  // How many layers a token passes.
+  int64_t hops() const { return hops_; }
+
   // Sequences may grow to this length: the configuration's limit, times the factor where RoPE scaling is dynamic.
   int64_t positions_max() const { return positions_max_; }
   size_t CacheBytesPerRow(int64_t positions) const { return engine_->CacheBytesPerRow(positions); }
@@ -61,6 +67,7 @@ class Model {
   Device device_;
   WeightBuffers weights_;
   std::unique_ptr<Engine> engine_;
+  int64_t hops_ = 0;
   int64_t positions_max_ = 0;
   int rows_ = 0;
   int64_t positions_ = 0;

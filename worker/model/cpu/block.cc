@@ -25,6 +25,18 @@ struct Strides {
         activated(RoundUp(c.intermediate_size, kPanel)) {}
 };
 
+void Scale(float* x, int64_t stride, int64_t columns, Lane::Range rows, float factor) {
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t i = 0; i < columns; ++i) x[row * stride + i] *= factor;
+  }
+}
+
+void AddScaled(const float* x, int64_t stride, int64_t columns, Lane::Range rows, float factor, float* sum) {
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    for (int64_t i = 0; i < columns; ++i) sum[row * stride + i] += x[row * stride + i] * factor;
+  }
+}
+
 }  // namespace
 
 int64_t Block::TokenBytes(const ModelConfig& config, bool bf16) {
@@ -55,7 +67,7 @@ absl::Status Block::Reserve(int64_t capacity, int64_t positions, int lanes) {
   const size_t hidden = place(capacity_ * s.hidden, 4), normed = place(capacity_ * s.hidden, element);
   const size_t qkv = place(capacity_ * s.qkv, 4), attended = place(capacity_ * s.attended, element);
   const size_t gate_up = place(capacity_ * s.gate_up, 4), activated = place(capacity_ * s.activated, element);
-  const size_t chosen = place(capacity_ * s.hidden, 4);
+  const size_t spare = place(capacity_ * s.hidden, 4);
   const size_t logits = place(lanes_ * capacity_ * kHeadPanels * kPanel, 4), scores = place(lanes_ * scores_stride_, 4);
   memory_ = HostBuffer();
   ASSIGN_OR_RETURN(memory_, HostBuffer::Allocate(bytes, HostBuffer::Pages::kHuge));
@@ -66,7 +78,7 @@ absl::Status Block::Reserve(int64_t capacity, int64_t positions, int lanes) {
   attended_ = base + attended;
   gate_up_ = reinterpret_cast<float*>(base + gate_up);
   activated_ = base + activated;
-  chosen_ = reinterpret_cast<float*>(base + chosen);
+  spare_ = reinterpret_cast<float*>(base + spare);
   logits_ = reinterpret_cast<float*>(base + logits);
   scores_ = reinterpret_cast<float*>(base + scores);
   best_.resize(static_cast<size_t>(lanes_ * capacity_));
@@ -78,28 +90,37 @@ void Block::Run(std::span<const Token> tokens, const Cache& cache, const Lane& l
   const int64_t count = static_cast<int64_t>(tokens.size());
   const Lane::Range rows = lane.Share(count);
   Embed(tokens, rows);
-  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
-    const PackedLayer& layer = decoder_.layers[i];
+  for (size_t hop = 0; hop < decoder_.path.size(); ++hop) {
+    const PathStep& step = decoder_.path[hop];
+    const PackedLayer& layer = decoder_.layers[static_cast<size_t>(step.layer)];
+    if (step.state != 1.0f) Scale(hidden_, hidden_stride_, config_.hidden_size, rows, step.state);
     Norm(hidden_, layer.input_norm, rows);
     lane.Sync();
     Multiply(normed_, hidden_stride_, layer.qkv, qkv_, qkv_stride_, count, false, lane);
     lane.Sync();
-    Attend(tokens, cache, static_cast<int64_t>(i), lane);
+    Attend(tokens, cache, static_cast<int64_t>(hop), lane);
     lane.Sync();
     Multiply(attended_, attended_stride_, layer.o, hidden_, hidden_stride_, count, true, lane);
     lane.Sync();
-    Norm(hidden_, layer.post_norm, rows);
-    lane.Sync();
-    Multiply(normed_, hidden_stride_, layer.gate_up, gate_up_, gate_up_stride_, count, false, lane);
-    lane.Sync();
-    kernels_.swiglu(gate_up_ + rows.begin * gate_up_stride_, gate_up_stride_, rows.end - rows.begin,
-                    config_.intermediate_size, activated_ + rows.begin * activated_stride_ * ElementBytes(),
-                    activated_stride_);
-    lane.Sync();
-    Multiply(activated_, activated_stride_, layer.down, hidden_, hidden_stride_, count, true, lane);
-    lane.Sync();
+    RunMlp(layer, step.mlp, count, lane);
   }
   RunHead(tokens, lane);
+}
+
+void Block::RunMlp(const PackedLayer& layer, float scale, int64_t count, const Lane& lane) {
+  const Lane::Range rows = lane.Share(count);
+  Norm(hidden_, layer.post_norm, rows);
+  lane.Sync();
+  Multiply(normed_, hidden_stride_, layer.gate_up, gate_up_, gate_up_stride_, count, false, lane);
+  lane.Sync();
+  kernels_.swiglu(gate_up_ + rows.begin * gate_up_stride_, gate_up_stride_, rows.end - rows.begin,
+                  config_.intermediate_size, activated_ + rows.begin * activated_stride_ * ElementBytes(),
+                  activated_stride_);
+  lane.Sync();
+  const bool plain = scale == 1.0f;
+  Multiply(activated_, activated_stride_, layer.down, plain ? hidden_ : spare_, hidden_stride_, count, plain, lane);
+  lane.Sync();
+  if (!plain) AddScaled(spare_, hidden_stride_, config_.hidden_size, rows, scale, hidden_);
 }
 
 void Block::Embed(std::span<const Token> tokens, Lane::Range rows) {
@@ -135,12 +156,12 @@ void Block::Multiply(const std::byte* x, int64_t x_stride, const PackedMatrix& w
 }
 
 // All keys and values are stored before any token attends: later tokens of a sequence see the earlier ones.
-void Block::Attend(std::span<const Token> tokens, const Cache& cache, int64_t layer, const Lane& lane) {
+void Block::Attend(std::span<const Token> tokens, const Cache& cache, int64_t hop, const Lane& lane) {
   const Lane::Range rows = lane.Share(static_cast<int64_t>(tokens.size()));
   const float q_scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
   for (int64_t i = rows.begin; i < rows.end; ++i) {
     const Token& token = tokens[static_cast<size_t>(i)];
-    std::byte* block = cache.At(token.row, layer) + token.position / kCachePositions * cache.block_bytes();
+    std::byte* block = cache.At(token.row, hop) + token.position / kCachePositions * cache.block_bytes();
     kernels_.rope_store({.qkv = qkv_ + i * qkv_stride_,
                          .rope = token.rope,
                          .q_scale = q_scale,
@@ -155,7 +176,7 @@ void Block::Attend(std::span<const Token> tokens, const Cache& cache, int64_t la
     const Token& token = tokens[static_cast<size_t>(i)];
     const int64_t window = config_.sliding_window.value_or(token.position + 1);
     kernels_.attention({.q = qkv_ + i * qkv_stride_,
-                        .cache = cache.At(token.row, layer),
+                        .cache = cache.At(token.row, hop),
                         .block_stride = cache.block_bytes(),
                         .heads = config_.num_heads,
                         .kv_heads = config_.num_kv_heads,
@@ -172,7 +193,7 @@ void Block::RunHead(std::span<const Token> tokens, const Lane& lane) {
     asked_.clear();
     for (const Token& token : tokens) {
       if (token.next == nullptr && token.logits == nullptr) continue;
-      std::memcpy(chosen_ + static_cast<int64_t>(asked_.size()) * hidden_stride_,
+      std::memcpy(spare_ + static_cast<int64_t>(asked_.size()) * hidden_stride_,
                   hidden_ + (&token - tokens.data()) * hidden_stride_, static_cast<size_t>(hidden_stride_) * 4);
       asked_.push_back(&token);
     }
@@ -180,7 +201,7 @@ void Block::RunHead(std::span<const Token> tokens, const Lane& lane) {
   lane.Sync();
   const int64_t count = static_cast<int64_t>(asked_.size());
   if (count == 0) return;
-  Norm(chosen_, decoder_.norm, lane.Share(count));
+  Norm(spare_, decoder_.norm, lane.Share(count));
   lane.Sync();
   Best* best = best_.data() + lane.index * capacity_;
   std::fill(best, best + count, Best{-std::numeric_limits<float>::infinity(), 0, true});

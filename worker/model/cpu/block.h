@@ -23,6 +23,7 @@ struct PackedLayer {
 struct PackedDecoder {
   const MutableTensor* embedding = nullptr;
   std::vector<PackedLayer> layers;
+  std::vector<PathStep> path;  // through the layers
   std::vector<float> norm;
   PackedMatrix head;
 };
@@ -70,7 +71,8 @@ class Block {
 
  private:
   void Embed(std::span<const Token> tokens, Lane::Range rows);
-  void Attend(std::span<const Token> tokens, const Cache& cache, int64_t layer, const Lane& lane);
+  void Attend(std::span<const Token> tokens, const Cache& cache, int64_t hop, const Lane& lane);
+  void RunMlp(const PackedLayer& layer, float scale, int64_t count, const Lane& lane);
   void RunHead(std::span<const Token> tokens, const Lane& lane);
   void Norm(const float* x, const std::vector<float>& weight, Lane::Range rows);
   void Multiply(const std::byte* x, int64_t x_stride, const PackedMatrix& w, float* y, int64_t y_stride, int64_t rows,
@@ -93,7 +95,7 @@ class Block {
   std::byte* attended_ = nullptr;
   float* gate_up_ = nullptr;
   std::byte* activated_ = nullptr;
-  float* chosen_ = nullptr;  // the rows of hidden_ that the head is asked for
+  float* spare_ = nullptr;   // like hidden_: an MLP's output that is scaled; the rows that the head is asked for
   float* logits_ = nullptr;  // a few panels of logits a lane
   float* scores_ = nullptr;
   std::vector<Best> best_;  // [lane][token]

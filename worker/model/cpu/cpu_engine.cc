@@ -24,11 +24,17 @@ constexpr int64_t kThreadTokensMin = 24;         // fewer, and reading weights t
 class CpuEngine : public Engine {
  public:
   CpuEngine(const ModelConfig& config, const DecoderWeights& weights, bool bf16, int threads, const Kernels& kernels)
-      : config_(config), weights_(weights), bf16_(bf16), threads_(threads), kernels_(kernels), cache_(config_, bf16) {}
+      : config_(config), weights_(weights), bf16_(bf16), threads_(threads), kernels_(kernels), cache_(config_, bf16) {
+    CpuEngine::SetPath(StepsOf(IdentityPath(config.num_layers)));
+  }
 
   absl::Status Plan();
 
   absl::Status WeightsChanged() override;
+  void SetPath(std::span<const PathStep> steps) override {
+    decoder_.path.assign(steps.begin(), steps.end());
+    cache_.SetHops(static_cast<int64_t>(steps.size()));
+  }
   size_t CacheBytesPerRow(int64_t positions) const override { return static_cast<size_t>(cache_.RowBytes(positions)); }
   absl::Status ReserveCache(int rows, int64_t positions) override;
   size_t CacheBytes() const override { return cache_.bytes(); }

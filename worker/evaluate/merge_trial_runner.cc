@@ -10,7 +10,7 @@
 #include "common/base/status.h"
 #include "worker/evaluate/answering.h"
 #include "worker/evaluate/model_library.h"
-#include "worker/evaluate/recipe_merger.h"
+#include "worker/evaluate/parts_merger.h"
 #include "worker/model/model.h"
 
 namespace heterosis {
@@ -27,7 +27,7 @@ class MergeTrialRunner : public TrialRunner {
   absl::Status Prepare(const Task& task) override {
     gate_.reset();
     model_.reset();
-    merged_digest_.clear();
+    digests_.clear();
     ASSIGN_OR_RETURN(gate_, LoadLanguageGate(task, options_.language_model));
     task_ = task;
     return absl::OkStatus();
@@ -40,7 +40,7 @@ class MergeTrialRunner : public TrialRunner {
     RETURN_IF_ERROR(Materialize(work.recipe));
     result.merge_seconds = SecondsSince(merge_start);
     const auto decode_start = std::chrono::steady_clock::now();
-    ASSIGN_OR_RETURN(result.samples, AnswerProblems(*model_, merger_->tokenizer_model, task_, gate_.get(),
+    ASSIGN_OR_RETURN(result.samples, AnswerProblems(*model_, merger_->tokenizer_model(), task_, gate_.get(),
                                                     work.problems, work.samples, cancelled));
     result.decode_seconds = SecondsSince(decode_start);
     return result;
@@ -48,29 +48,47 @@ class MergeTrialRunner : public TrialRunner {
 
  private:
   // Makes the recipe's model the resident one. Shards of one trial usually follow each other: the second finds it
-  // there.
+  // there. So does another path through the same parts, which costs no merge.
   absl::Status Materialize(const Recipe& recipe) {
-    const std::string digest = RecipeDigest(recipe);
-    if (digest == merged_digest_) return absl::OkStatus();
-    merged_digest_.clear();
-    const MergeShape shape = ShapeOf(recipe);
-    if (!merger_.has_value() || merger_->shape != shape) {
+    if (!merger_.has_value() || !merger_->Serves(recipe)) {
       merger_.reset();
-      ASSIGN_OR_RETURN(merger_, MakeRecipeMerger(shape, library_, options_.device.threads));
+      digests_.clear();
+      ASSIGN_OR_RETURN(merger_, PartsMerger::Create(recipe, library_, options_.device.threads));
     }
-    // Recipes over other models may share the buffers, where these differ in nothing that the model is made of: its
-    // configuration is that of the tokenizer's model.
-    if (model_ == nullptr || model_shape_.out_dtype != shape.out_dtype || model_shape_.tokenizer != shape.tokenizer ||
-        model_specs_ != merger_->merger->output()) {
+    ASSIGN_OR_RETURN(const PathConfig path, merger_->PathOf(recipe));
+    RETURN_IF_ERROR(MakeRoom(recipe.out_dtype));
+    RETURN_IF_ERROR(MergeParts(recipe));
+    return model_->SetPath(path);
+  }
+
+  // Recipes over other models may share the buffers, where these differ in nothing that the model is made of: its
+  // configuration is that of the tokenizer's model.
+  absl::Status MakeRoom(DType out_dtype) {
+    const std::string& folder = merger_->tokenizer_model().checkpoint->folder();
+    if (model_ == nullptr || model_dtype_ != out_dtype || model_folder_ != folder ||
+        model_specs_ != merger_->output()) {
       model_.reset();
-      ASSIGN_OR_RETURN(model_, Model::Create(merger_->config, options_.device,
-                                             {.stored = shape.out_dtype, .compute = task_.compute_dtype}));
-      model_specs_ = merger_->merger->output();
+      digests_.clear();
+      ASSIGN_OR_RETURN(model_, Model::Create(merger_->config(), options_.device,
+                                             {.stored = out_dtype, .compute = task_.compute_dtype}));
+      model_dtype_ = out_dtype;
+      model_folder_ = folder;
+      model_specs_ = merger_->output();
     }
-    model_shape_ = shape;
-    RETURN_IF_ERROR(merger_->merger->Merge(recipe, model_->slots()));
+    return absl::OkStatus();
+  }
+
+  absl::Status MergeParts(const Recipe& recipe) {
+    std::vector<std::string> digests;
+    for (const Recipe& part : PartsOf(recipe)) digests.push_back(RecipeDigest(part));
+    if (digests == digests_) return absl::OkStatus();
+    std::vector<std::string> held = std::exchange(digests_, {});
+    held.resize(digests.size());
+    for (size_t part = 0; part < digests.size(); ++part) {
+      if (digests[part] != held[part]) RETURN_IF_ERROR(merger_->Merge(recipe, part, model_->slots()));
+    }
     RETURN_IF_ERROR(model_->WeightsChanged());
-    merged_digest_ = digest;
+    digests_ = std::move(digests);
     return absl::OkStatus();
   }
 
@@ -78,11 +96,12 @@ class MergeTrialRunner : public TrialRunner {
   ModelLibrary library_;
   Task task_;
   std::unique_ptr<LanguageGate> gate_;
-  std::optional<RecipeMerger> merger_;
+  std::optional<PartsMerger> merger_;
   std::unique_ptr<Model> model_;
-  MergeShape model_shape_;  // that model_ was last merged by
+  DType model_dtype_ = DType::kFloat32;  // of model_'s slots
+  std::string model_folder_;             // of the tokenizer's model
   std::vector<TensorSpec> model_specs_;
-  std::string merged_digest_;  // of the recipe whose tensors the model holds; empty: none
+  std::vector<std::string> digests_;  // of the recipe of each part that the model holds; empty: nothing
 };
 
 }  // namespace

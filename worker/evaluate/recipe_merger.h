@@ -19,6 +19,8 @@ struct MergeShape {
   std::vector<std::string> sources;
   std::string tokenizer;
   DType out_dtype = DType::kFloat32;
+  bool layers_only = false;       // no embedding, final norm and head: a later part of a path
+  bool depth_of_sources = false;  // the result has the sizes of its sources' layers, not those of the tokenizer's model
   bool operator==(const MergeShape&) const = default;
 };
 MergeShape ShapeOf(const Recipe& recipe);
@@ -30,6 +32,7 @@ struct RecipeMerger {
   std::unique_ptr<Merger> merger;
 };
 
+// INVALID_ARGUMENT where the models differ in depth, or one is a data-flow model itself.
 absl::StatusOr<RecipeMerger> MakeRecipeMerger(const MergeShape& shape, ModelLibrary& library, int threads);
 
 }  // namespace heterosis

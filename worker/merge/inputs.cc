@@ -50,8 +50,10 @@ absl::StatusOr<Inputs> Inputs::Create(std::vector<TensorSpec> output, std::vecto
 }
 
 absl::Status Inputs::AddModel(const MergeModel& model, std::span<const std::string> output_vocabulary) {
-  if (FindTensor(model, kHead) != nullptr &&
-      std::none_of(output_.begin(), output_.end(), [](const TensorSpec& spec) { return spec.name == kHead; })) {
+  const auto is_output = [this](std::string_view name) {
+    return std::any_of(output_.begin(), output_.end(), [name](const TensorSpec& spec) { return spec.name == name; });
+  };
+  if (FindTensor(model, kHead) != nullptr && is_output(kEmbedding) && !is_output(kHead)) {
     return absl::InvalidArgumentError(
         absl::StrCat("model \"", model.name, "\" has an ", std::string(kHead),
                      " of its own, but the merged model's is tied to its embedding; untie it (OutputConfig does)"));

@@ -11,6 +11,7 @@
 #include "worker/evaluate/answering.h"
 #include "worker/evaluate/merge_trial_runner.h"
 #include "worker/evaluate/parts_merger.h"
+#include "worker/model/weight_buffers.h"
 
 namespace heterosis {
 namespace {

@@ -21,10 +21,8 @@ namespace heterosis {
 namespace {
 
 std::set<std::string> NamesIn(const Recipe& recipe) {
-  std::set<std::string> names(recipe.sources.begin(), recipe.sources.end());
-  if (!recipe.base.empty()) names.insert(recipe.base);
-  names.insert(recipe.tokenizer);
-  return names;
+  const std::vector<std::string> names = ModelsOf(recipe);
+  return {names.begin(), names.end()};
 }
 
 // All that are missing at once, with what to write.

@@ -101,6 +101,8 @@ class GrpcClient : public CoordinatorClient {
     // A partition is noticed within seconds instead of minutes (shared/facts/reliability.md).
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    // Coordinators are dialled directly: a proxy that http_proxy names cannot reach 127.0.0.1 or a cluster's hosts.
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
     return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   }

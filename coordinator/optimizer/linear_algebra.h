@@ -44,6 +44,9 @@ absl::Status Decompose(const Matrix& c, EigenBasis& basis, bool& clamped);
 Matrix ApplyRoot(const EigenBasis& basis, const Matrix& rows);
 // Every row r becomes C^(-1/2) r.
 Matrix ApplyInverseRoot(const EigenBasis& basis, const Matrix& rows);
+std::vector<double> ApplyInverseRoot(const EigenBasis& basis, const std::vector<double>& row);
+// |C^(-1/2) r|^2 of every row r: one product where ApplyInverseRoot takes two.
+std::vector<double> WhitenedSquares(const EigenBasis& basis, const Matrix& rows);
 
 // The upper triangle of `c` becomes beta c + alpha rows^T rows.
 void UpdateUpperTriangle(double beta, double alpha, const Matrix& rows, Matrix& c);

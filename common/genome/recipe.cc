@@ -7,17 +7,12 @@
 #include <cmath>
 #include <set>
 
+#include "common/base/names.h"
 #include "common/base/status.h"
 #include "common/base/utf8.h"
 
 namespace heterosis {
 namespace {
-
-template <typename T>
-struct Named {
-  T value;
-  std::string_view name;
-};
 
 constexpr std::array kMethods = {Named<MergeMethod>{MergeMethod::kLinear, "linear"},
                                  Named<MergeMethod>{MergeMethod::kSlerp, "slerp"},
@@ -31,25 +26,6 @@ constexpr std::array kRescales = {Named<Rescale>{Rescale::kDensity, "density"}, 
                                   Named<Rescale>{Rescale::kNone, "none"}};
 constexpr std::array kMaskSources = {Named<MaskSource>{MaskSource::kCounter, "counter"},
                                      Named<MaskSource>{MaskSource::kMergekit, "mergekit"}};
-
-template <typename T, size_t N>
-std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
-  for (const auto& entry : table) {
-    if (entry.value == value) return entry.name;
-  }
-  return "?";
-}
-
-template <typename T, size_t N>
-absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view what, std::string_view name) {
-  std::string known;
-  for (const auto& entry : table) {
-    if (entry.name == name) return entry.value;
-    absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(entry.name));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown ", std::string(what), " \"", std::string(name), "\" (known: ", known, ")"));
-}
 
 absl::Status Invalid(std::string message) {
   return absl::InvalidArgumentError(std::move(message));
@@ -80,10 +56,6 @@ absl::Status CheckModels(const Recipe& recipe) {
   }
   if (!IsValidUtf8(recipe.base) || !IsValidUtf8(recipe.tokenizer)) return Invalid("the name of a model is not UTF-8");
   return absl::OkStatus();
-}
-
-bool HasDensity(MergeMethod method) {
-  return method == MergeMethod::kTies || method == MergeMethod::kDareLinear || method == MergeMethod::kDareTies;
 }
 
 absl::Status CheckCount(std::string_view what, size_t found, size_t wanted, const Recipe& recipe) {
@@ -142,6 +114,10 @@ absl::StatusOr<Rescale> RescaleFromName(std::string_view name) {
 }
 absl::StatusOr<MaskSource> MaskSourceFromName(std::string_view name) {
   return ValueIn(kMaskSources, "mask source", name);
+}
+
+bool HasDensity(MergeMethod method) {
+  return method == MergeMethod::kTies || method == MergeMethod::kDareLinear || method == MergeMethod::kDareTies;
 }
 
 // On a mismatch only the last '*' seen needs to take one more character: an earlier one that took more could not match

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace heterosis {
 namespace {
@@ -41,6 +42,23 @@ TEST(LinearAlgebraTest, RootTwiceIsTheMatrix) {
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(product.values[i], expected[i], 1e-13);
   const Matrix back = ApplyInverseRoot(basis, ApplyInverseRoot(basis, product));
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(back.values[i], rows.values[i], 1e-13);
+}
+
+TEST(LinearAlgebraTest, WhitenedSquaresAreTheSquaredLengthsOfWhitenedRows) {
+  EigenBasis basis;
+  bool clamped = false;
+  ASSERT_TRUE(Decompose(Example(), basis, clamped).ok());
+  Matrix rows(3, 2);
+  rows.values = {1, 0, 1, 2, -0.5, 4};
+  const Matrix whitened = ApplyInverseRoot(basis, rows);
+  const std::vector<double> squares = WhitenedSquares(basis, rows);
+  ASSERT_EQ(squares.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(squares[i], Dot(whitened.row(i), whitened.row(i)), 1e-13);
+    const std::vector<double> alone = ApplyInverseRoot(basis, {rows.row(i).begin(), rows.row(i).end()});
+    for (size_t j = 0; j < 2; ++j) EXPECT_NEAR(alone[j], whitened.row(i)[j], 1e-14);
+  }
+  EXPECT_TRUE(WhitenedSquares(basis, Matrix(0, 2)).empty());
 }
 
 TEST(LinearAlgebraTest, RootDoesNotDependOnEigenvectorSigns) {

@@ -63,9 +63,9 @@ def the_only_worker_ends(config: pathlib.Path, db: pathlib.Path, signal_number: 
 
 
 def idle_workers_are_stopped_in_order(config: pathlib.Path, db: pathlib.Path) -> None:
-    """Two shards for three workers: the third one waits in a lease call when the signal comes."""
-    process = run.start_coordinator(BIN, config, db, 3)
-    wait_for(db, "workers", 3)
+    """A generation of few shards: most of 9 workers wait in lease calls when the signal comes."""
+    process = run.start_coordinator(BIN, config, db, 9)
+    wait_for(db, "workers", 9)
     time.sleep(0.3)  # from the registration to the lease call
     process.send_signal(signal.SIGTERM)
     start = time.monotonic()
@@ -110,7 +110,8 @@ def main() -> None:
         expected = run.contents(folder / "undisturbed.db")
         the_only_worker_ends(config, folder / "stopped.db", signal.SIGTERM, expected)
         the_only_worker_ends(config, folder / "killed.db", signal.SIGKILL, expected)
-        idle_workers_are_stopped_in_order(changed(config, "large_shards.yaml", "shard_size: 10", "shard_size: 40"), folder / "idle.db")
+        small = changed(run.write_config(folder, generations=500), "small.yaml", "population: 6", "population: 2")
+        idle_workers_are_stopped_in_order(changed(small, "smaller.yaml", "shard_size: 10", "shard_size: 40"), folder / "idle.db")
         short = changed(run.write_config(folder, generations=1), "short.yaml", 'rows: ":40"', 'rows: ":10"')
         short = changed(short, "shorter.yaml", "per_generation: 30", "per_generation: 10")
         for i in range(4):

@@ -43,6 +43,8 @@ def wrong_configs_start_nothing(config: pathlib.Path) -> None:
         ("models/ja}", "models/nowhere}", ["changed.yaml:", "nowhere"]),
         ("data/test.jsonl", "data/search.jsonl", ["asks the same"]),
         ("base: base", "base: bass", ["changed.yaml:", "bass", "did you mean"]),
+        ("expect: ja", "expect: jp", ["changed.yaml:", "lid.176", 'did you mean "ja"']),
+        ("prompt: {", "prompt: {chat: true, ", ["changed.yaml:", "no chat template", "models/math"]),
         ('rows: ":40"}\n  validation', 'rows: "9000:"}\n  validation', ["search.jsonl", "rows"]),
     ]
     for old, new, parts in cases:

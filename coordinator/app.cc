@@ -83,11 +83,6 @@ LocalWorkersOptions LocalOptions(const RunOptions& options, const Inputs& inputs
   return local;
 }
 
-// Of a write: trouble of the machine that may pass, such as a full disk. All else would fail again and again.
-bool MayPass(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
-}
-
 // An error while it runs is a failed run, not a bad request, whatever its code says where it arose.
 absl::Status RunFailed(const absl::Status& status) {
   return status.ok() ? status : absl::AbortedError(status.message());
@@ -100,7 +95,7 @@ absl::Status Serve(ExperimentService& service, const LocalWorkers& workers, Prog
   while (g_stop_signals == 0 && !service.finished()) {
     std::this_thread::sleep_for(kTick);
     const absl::Status ticked = service.Tick();
-    if (!ticked.ok() && !MayPass(ticked)) return ticked;
+    if (!ticked.ok() && !Experiment::MayPass(ticked)) return ticked;
     if (!ticked.ok() && !told_paused) {
       LogError(absl::StrCat("nothing can be written, work is paused: ", ticked.message()));
     }

@@ -57,6 +57,12 @@ class Experiment {
   // It reported failures of class kInvalid and gets no more work.
   bool IsBarred(const std::string& worker) const { return scheduler_->IsBarred(worker); }
 
+  // Whether an error of a call is trouble of the machine that may pass, such as a full disk. Others would come again
+  // and again.
+  static bool MayPass(const absl::Status& error) {
+    return absl::IsResourceExhausted(error) || absl::IsUnavailable(error);
+  }
+
   // Takes back the leases of silent workers. Call about once a second.
   absl::Status Tick();
 

@@ -44,7 +44,7 @@ absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1:
   if (sessions_.size() >= kSessionsMax) return absl::ResourceExhaustedError("too many workers have registered");
   const std::string session = absl::StrFormat("%s-%d", session_prefix_, sessions_.size() + 1);
   const absl::Status written = experiment_.RegisterWorker({session, request.worker(), request.device()});
-  if (!written.ok()) return absl::UnavailableError(written.message());  // a full disk, say: worth a retry
+  if (!written.ok()) return TryAgainLater(written);
   sessions_[session] = {.worker = request.worker(), .heard = SteadyClock::now()};
   LogInfo(absl::StrFormat("worker %s (%s) has joined", request.worker(), request.device()));
   response->set_session(session);
@@ -66,6 +66,11 @@ absl::Status ExperimentService::CheckSession(const std::string& session) {
   found->second.heard = SteadyClock::now();
   found->second.gone = false;
   return absl::OkStatus();
+}
+
+absl::Status ExperimentService::TryAgainLater(const absl::Status& error) {
+  if (!Experiment::MayPass(error)) broken_.Update(error);
+  return absl::UnavailableError(error.message());
 }
 
 absl::Status ExperimentService::CheckModels(const v1::LeaseRequest& request) const {
@@ -117,7 +122,7 @@ absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std
   for (;;) {
     if (!gone()) {
       const absl::Status leased = TryLease(request.session(), response);
-      if (!leased.ok()) return absl::UnavailableError(leased.message());
+      if (!leased.ok()) return TryAgainLater(leased);
     }
     if (response->next_case() != v1::LeaseResponse::NEXT_NOT_SET) return absl::OkStatus();
     if (stopping_ || gone() || SteadyClock::now() >= end) break;
@@ -168,8 +173,7 @@ absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::Rep
   if (!accepted.ok()) {
     // The worker repeats a report that could not be written down, and drops one that is wrong.
     LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", worker, accepted.status().message()));
-    return absl::IsInvalidArgument(accepted.status()) ? accepted.status()
-                                                      : absl::UnavailableError(accepted.status().message());
+    return absl::IsInvalidArgument(accepted.status()) ? accepted.status() : TryAgainLater(accepted.status());
   }
   response->set_accepted(*accepted);
   changed_.notify_all();
@@ -180,7 +184,7 @@ absl::Status ExperimentService::Tick() {
   MutexLock lock(mutex_);
   const absl::Status status = experiment_.Tick();
   changed_.notify_all();
-  return status;
+  return status.ok() ? broken_ : status;
 }
 
 void ExperimentService::WorkerLost(const std::string& worker) {

@@ -31,7 +31,8 @@ class ExperimentService {
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Report(const v1::ReportRequest& request, v1::ReportResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Expires leases; call a few times a second. An error says that nothing can be written now (a full disk); call again.
+  // Expires leases; call a few times a second. An error says that nothing can be written; call again where it may pass
+  // (Experiment::MayPass). One that cannot pass is told here too when it was a worker's call that met it.
   absl::Status Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // A worker's process has ended without a word: whatever its sessions hold is free at once.
@@ -57,6 +58,8 @@ class ExperimentService {
   // Notes that it was heard of.
   absl::Status CheckSession(const std::string& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckModels(const v1::LeaseRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What a worker is told of an error that is not its own: to come again. Notes one that cannot pass.
+  absl::Status TryAgainLater(const absl::Status& error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A shard, or the end, or neither for now.
   absl::Status TryLease(const std::string& session, v1::LeaseResponse* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -68,6 +71,7 @@ class ExperimentService {
   mutable Mutex mutex_;
   CondVar changed_;  // work may have come up, or the end
   std::map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);  // the first error that cannot pass
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -83,20 +83,28 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def workers_hear_the_end(config: pathlib.Path, db: pathlib.Path, workers_wanted: int) -> None:
+def start(program: str, *arguments: object) -> subprocess.Popen:
+    command = [f"{BIN}/{program}", *map(str, arguments)]
+    return subprocess.Popen(command, env=run.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def run_with_remote_workers(config: pathlib.Path, db: pathlib.Path, workers_wanted: int, *arguments: object, stop_first: bool = False) -> str:
+    """The coordinator's output. All workers must hear the end, but for one that is stopped (SIGSTOP) in the midst of the run."""
     address = f"127.0.0.1:{free_port()}"
-    command = [f"{BIN}/coordinator", "--config", str(config), "--db", str(db), "--listen", address]
-    coordinator = subprocess.Popen(command, env=run.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    command = [f"{BIN}/worker", "--cpu", "--threads", "1", "--coordinator", address, "--models-dir", str(run.DEMO / "models")]
-    workers = [subprocess.Popen([*command, "--name", f"remote-{i}"], env=run.environment(), stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True) for i in range(workers_wanted)]
+    coordinator = start("coordinator", "--config", config, "--db", db, "--listen", address, *arguments)
+    workers = [start("worker", "--cpu", "--threads", 1, "--coordinator", address, "--models-dir", run.DEMO / "models", "--name", f"remote-{i}")
+               for i in range(workers_wanted)]
     try:
-        output, _ = coordinator.communicate(timeout=300)
-        assert coordinator.returncode == 0, output
-        for worker in workers:
+        if stop_first:
+            wait_for(db, "results", 100)
+            workers[0].send_signal(signal.SIGSTOP)
+        coordinators_output, _ = coordinator.communicate(timeout=300)
+        assert coordinator.returncode == 0, coordinators_output
+        for worker in workers[1 if stop_first else 0:]:
             output, _ = worker.communicate(timeout=10)
             assert worker.returncode == 0, output
             assert "the experiment is finished" in output, output
+        return coordinators_output
     finally:
         for process in [coordinator, *workers]:
             process.kill()
@@ -115,8 +123,17 @@ def main() -> None:
         short = changed(run.write_config(folder, generations=1), "short.yaml", 'rows: ":40"', 'rows: ":10"')
         short = changed(short, "shorter.yaml", "per_generation: 30", "per_generation: 10")
         for i in range(4):
-            workers_hear_the_end(short, folder / f"remote{i}.db", 3)
+            run_with_remote_workers(short, folder / f"remote{i}.db", 3)
         print("4 times 3 workers that dialled in by themselves: all heard the end")
+        output = run_with_remote_workers(changed(config, "short_lease.yaml", "lease_seconds: 600", "lease_seconds: 1"), folder / "silent.db", 2,
+                                         stop_first=True)
+        assert "worker remote-0 was silent" in output, output
+        silent = run.contents(folder / "silent.db")
+        run.assert_same({**expected, "experiment": silent["experiment"]}, silent, "the run with a silent worker")  # the config tells the lease
+        output = run_with_remote_workers(run.write_config(folder, generations=50), folder / "carried.db", 1, "--local-workers", 1,
+                                         "--worker-program", "/bin/false")
+        assert "the run goes on without local workers" in output, output
+        print("a silent worker is named; a run goes on where only its local workers have failed")
 
 
 if __name__ == "__main__":

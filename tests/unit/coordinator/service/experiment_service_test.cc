@@ -318,6 +318,23 @@ TEST_F(ExperimentServiceTest, AResultThatCannotBeWrittenIsAskedForAgain) {
   EXPECT_EQ(Report(repeated).value(), true);
 }
 
+TEST_F(ExperimentServiceTest, AnErrorThatCannotPassIsToldToTheRunToo) {
+  run_.Kill();
+  service_.reset();
+  absl::Status trouble;
+  run_.commit_hook = [&](std::string_view point) { return point == "before shard" ? trouble : absl::OkStatus(); };
+  ASSERT_TRUE(run_.Start().ok());
+  service_.emplace(run_.experiment(), Task(), kLease);
+  const std::string session = Join("a");
+  const v1::ReportRequest report = ResultReport(session, Evaluate(MustLease(session)));
+  trouble = absl::ResourceExhaustedError("disk full");
+  EXPECT_EQ(Report(report).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(service_->Tick().ok());
+  trouble = absl::DataLossError("damaged");
+  EXPECT_EQ(Report(report).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(service_->Tick(), trouble);
+}
+
 TEST_F(ExperimentServiceTest, AWorkerThatCannotDoTheWorkIsSentAway) {
   const std::string session = Join("a");
   EXPECT_EQ(Report(FailureReport(session, MustLease(session).key, FailureClass::kInvalid)).value(), true);

@@ -5,7 +5,6 @@
 
 #include "common/base/status.h"
 #include "coordinator/optimizer/cma_core.h"
-#include "coordinator/optimizer/generation.h"
 
 namespace heterosis {
 namespace {
@@ -45,11 +44,14 @@ absl::StatusOr<CmaState> ReadCmaState(size_t n, SnapshotReader& reader) {
   CmaState state;
   RETURN_IF_ERROR(ReadEvolution(n, reader, state));
   const std::vector<double> upper = reader.Doubles();
-  ASSIGN_OR_RETURN(state.eigen.vectors, ReadMatrix(n, n, reader));
+  state.eigen.vectors.values = reader.Doubles();
+  if (!state.eigen.vectors.values.empty()) state.eigen.vectors.rows = state.eigen.vectors.columns = n;
   state.eigen.scales = reader.Doubles();
   state.eigen_generation = static_cast<int64_t>(reader.Uint64());
   RETURN_IF_ERROR(reader.status());
-  if (upper.size() != n * (n + 1) / 2 || state.eigen.scales.size() != n) {
+  const size_t vectors_size = state.eigen.vectors.values.size();
+  if (upper.size() != n * (n + 1) / 2 || state.eigen.scales.size() != n ||
+      (vectors_size != 0 && vectors_size != n * n)) {
     return absl::DataLossError("optimizer snapshot is damaged: a field has the wrong size");
   }
   state.c = UnpackUpper(upper, n);

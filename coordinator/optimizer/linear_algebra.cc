@@ -36,8 +36,8 @@ int Int(size_t n) {
 
 // rows * B, or rows * B^T where `transposed`.
 Matrix Times(const Matrix& rows, const Matrix& vectors, bool transposed) {
+  if (rows.rows == 0 || vectors.rows == 0) return rows;
   Matrix result(rows.rows, rows.columns);
-  if (rows.rows == 0) return result;
   const OneBlasThread one_thread;
   const int n = Int(rows.columns);
   // Our rows of `vectors` are the columns of B.
@@ -79,7 +79,7 @@ Matrix Matrix::Identity(size_t n) {
 }
 
 EigenBasis EigenBasis::Identity(size_t n) {
-  return {Matrix::Identity(n), std::vector<double>(n, 1.0)};
+  return {Matrix(), std::vector<double>(n, 1.0)};
 }
 
 absl::Status Decompose(const Matrix& c, EigenBasis& basis, bool& clamped) {
@@ -141,7 +141,7 @@ void UpdateUpperTriangle(double beta, double alpha, const Matrix& rows, Matrix& 
 }
 
 Matrix Compose(const EigenBasis& basis) {
-  Matrix scaled = basis.vectors;
+  Matrix scaled = basis.vectors.rows > 0 ? basis.vectors : Matrix::Identity(basis.scales.size());
   for (size_t i = 0; i < scaled.rows; ++i) {
     for (double& value : scaled.row(i)) value *= basis.scales[i];
   }

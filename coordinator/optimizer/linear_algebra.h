@@ -30,7 +30,8 @@ struct Matrix {
 struct EigenBasis {
   static EigenBasis Identity(size_t n);
 
-  Matrix vectors;              // n x n; row i is the i-th eigenvector, the i-th column of B
+  // n x n; row i is the i-th eigenvector, the i-th column of B. Empty (0 x 0) for B = I, which costs nothing.
+  Matrix vectors;
   std::vector<double> scales;  // n positive values, rising: square roots of the eigenvalues
 };
 

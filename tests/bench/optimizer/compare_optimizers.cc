@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the optimizers on problems of bits and paths: the same budget for all, many seeds, one Markdown table a
-// problem (docs/optimizers.md). Usage: compare_optimizers [SEEDS] [EVALUATIONS] [PART of the names of the optimizers to
-// compare]
+// problem (docs/optimizers.md). Usage: compare_optimizers [SEEDS] [EVALUATIONS] [PART] [TRACES]: PART of the names of
+// the optimizers to compare, "" for all; TRACES: a file for plot.py, {"PROBLEM, population P": {OPTIMIZER: [the median
+// over the seeds of what the best is short by, after each 128 evaluations]}}.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -10,7 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/file.h"
+#include "common/base/json.h"
 #include "common/base/random.h"
+#include "common/base/status.h"
 #include "coordinator/optimizer/optimizer.h"
 #include "tests/bench/optimizer/problems.h"
 
@@ -66,10 +70,13 @@ OptimizerOptions OptionsOf(const Method& method, const Problem& problem, int pop
   return options;
 }
 
+constexpr int kTraceEvery = 128;
+
 struct Outcome {
-  int solved_at = 0;        // the evaluation whose noise-free score first counted as solved; 0: none
-  double best = -1e300;     // noise-free, over all candidates
-  double of_mean = -1e300;  // noise-free, at the end
+  int solved_at = 0;          // the evaluation whose noise-free score first counted as solved; 0: none
+  double best = -1e300;       // noise-free, over all candidates
+  double of_mean = -1e300;    // noise-free, at the end
+  std::vector<double> trace;  // `best` after each kTraceEvery evaluations
 };
 
 Outcome Search(const Method& method, const Problem& problem, int population, int evaluations, uint64_t seed) {
@@ -88,6 +95,7 @@ Outcome Search(const Method& method, const Problem& problem, int population, int
       ++used;
       outcome.best = std::max(outcome.best, score);
       if (score >= problem.solved && outcome.solved_at == 0) outcome.solved_at = used;
+      if (used % kTraceEvery == 0) outcome.trace.push_back(outcome.best);
       told.push_back({score + problem.noise * noise.NextNormal()});
     }
     if (!optimizer.Tell(told).ok()) std::exit(1);
@@ -108,7 +116,19 @@ struct Budget {
   std::string only;  // a part of the names of the optimizers that are compared
 };
 
-void PrintTable(const std::function<Problem(uint64_t)>& problem_of, int population, const Budget& budget) {
+// The median over the seeds of what the best is short by, point by point.
+Json MedianTrace(const std::vector<std::vector<double>>& traces, double optimum) {
+  Json medians = Json::array();
+  for (size_t i = 0; i < traces.front().size(); ++i) {
+    std::vector<double> values;
+    for (const std::vector<double>& trace : traces) values.push_back(optimum - trace[i]);
+    medians.push_back(Median(values));
+  }
+  return medians;
+}
+
+void PrintTable(const std::function<Problem(uint64_t)>& problem_of, int population, const Budget& budget,
+                Json& traces) {
   const Problem first = problem_of(1);
   const std::string of = population == 0 ? "default" : std::to_string(population);
   std::printf("\n**%s, population %s**\n\n", first.name.c_str(), of.c_str());
@@ -119,17 +139,20 @@ void PrintTable(const std::function<Problem(uint64_t)>& problem_of, int populati
     std::vector<double> solved_at;
     std::vector<double> best;
     std::vector<double> of_mean;
+    std::vector<std::vector<double>> seed_traces;
     for (int seed = 1; seed <= budget.seeds; ++seed) {
       const Problem problem = problem_of(static_cast<uint64_t>(seed));
       const Outcome outcome = Search(method, problem, population, budget.evaluations, static_cast<uint64_t>(seed));
       if (outcome.solved_at > 0) solved_at.push_back(outcome.solved_at);
       best.push_back(problem.optimum - outcome.best);
       of_mean.push_back(problem.optimum - outcome.of_mean);
+      seed_traces.push_back(outcome.trace);
     }
     const std::string median = solved_at.empty() ? "-" : std::to_string(static_cast<int>(Median(solved_at)));
     std::printf("| %s | %zu/%d | %s | %.3g | %.3g |\n", method.name.c_str(), solved_at.size(), budget.seeds,
                 median.c_str(), Median(best), Median(of_mean));
     std::fflush(stdout);
+    traces[first.name + ", population " + of][method.name] = MedianTrace(seed_traces, first.optimum);
   }
 }
 
@@ -143,16 +166,22 @@ int main(int argc, char** argv) {
   if (argc > 2) budget.evaluations = std::atoi(argv[2]);
   if (argc > 3) budget.only = argv[3];
   if (budget.seeds < 1 || budget.evaluations < 128) {
-    std::fprintf(stderr, "usage: compare_optimizers [SEEDS] [EVALUATIONS, at least 128] [PART]\n");
+    std::fprintf(stderr, "usage: compare_optimizers [SEEDS] [EVALUATIONS, at least 128] [PART] [TRACES]\n");
     return 2;
   }
   std::printf("%d seeds, %d evaluations.\n", budget.seeds, budget.evaluations);
+  Json traces = Json::object();
   for (const int population : {128, 0}) {
-    PrintTable([](uint64_t) { return OneMax(192, 0); }, population, budget);
-    PrintTable([](uint64_t) { return OneMax(192, 1); }, population, budget);
-    PrintTable([](uint64_t) { return LeadingOnes(192); }, population, budget);
-    PrintTable([](uint64_t seed) { return DeceptivePath(seed, 0); }, population, budget);
-    PrintTable([](uint64_t seed) { return DeceptivePath(seed, 0.03); }, population, budget);
+    PrintTable([](uint64_t) { return OneMax(192, 0); }, population, budget, traces);
+    PrintTable([](uint64_t) { return OneMax(192, 1); }, population, budget, traces);
+    PrintTable([](uint64_t) { return LeadingOnes(192); }, population, budget, traces);
+    PrintTable([](uint64_t seed) { return DeceptivePath(seed, 0); }, population, budget, traces);
+    PrintTable([](uint64_t seed) { return DeceptivePath(seed, 0.03); }, population, budget, traces);
+  }
+  if (argc > 4) {
+    const absl::Status written = WriteFileAtomic(argv[4], JsonText(traces));
+    if (!written.ok()) std::fprintf(stderr, "%s\n", Message(written).c_str());
+    return written.ok() ? 0 : 1;
   }
   return 0;
 }

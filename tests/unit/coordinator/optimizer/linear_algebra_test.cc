@@ -44,6 +44,18 @@ TEST(LinearAlgebraTest, RootTwiceIsTheMatrix) {
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(back.values[i], rows.values[i], 1e-13);
 }
 
+TEST(LinearAlgebraTest, IdentityIsItsOwnRoot) {
+  EigenBasis basis = EigenBasis::Identity(2);
+  Matrix rows(2, 2);
+  rows.values = {1, 0, -3, 2};
+  EXPECT_EQ(ApplyRoot(basis, rows).values, rows.values);
+  EXPECT_EQ(ApplyInverseRoot(basis, rows).values, rows.values);
+  EXPECT_EQ(WhitenedSquares(basis, rows), (std::vector<double>{1, 13}));
+  basis.scales = {2, 3};
+  EXPECT_EQ(ApplyRoot(basis, rows).values, (std::vector<double>{2, 0, -6, 6}));
+  EXPECT_EQ(Compose(basis).values, (std::vector<double>{4, 0, 0, 9}));
+}
+
 TEST(LinearAlgebraTest, WhitenedSquaresAreTheSquaredLengthsOfWhitenedRows) {
   EigenBasis basis;
   bool clamped = false;
@@ -92,7 +104,8 @@ TEST(LinearAlgebraTest, UselessMatrixLeavesTheBasisUnchanged) {
     Matrix c(2, 2);
     c.values = {entry, 0, 0, entry};
     EXPECT_FALSE(Decompose(c, basis, clamped).ok()) << entry;
-    EXPECT_EQ(basis.vectors.values, Matrix::Identity(2).values);
+    EXPECT_TRUE(basis.vectors.values.empty());
+    EXPECT_EQ(basis.scales, std::vector<double>(2, 1.0));
   }
 }
 

@@ -31,6 +31,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{200};
 constexpr milliseconds kDrain{5'000};  // for workers to hear that it is over
+constexpr milliseconds kGoodbyePoll{20};
 
 volatile sig_atomic_t g_stop_signals = 0;
 
@@ -54,10 +55,25 @@ std::string BesideThisProgram(const std::string& name) {
   return error ? name : (self.parent_path() / name).string();
 }
 
+std::string WorkerProgram(const RunOptions& options) {
+  return options.worker_program.empty() ? BesideThisProgram("worker") : options.worker_program;
+}
+
+ServerOptions ListenOptions(const RunOptions& options) {
+  ServerOptions server;
+  server.insecure = options.insecure;
+  if (!options.listen.empty()) {
+    server.address = options.listen;
+  } else if (options.local_workers > 0) {
+    server.address = "127.0.0.1:0";
+  }
+  return server;
+}
+
 LocalWorkersOptions LocalOptions(const RunOptions& options, const Inputs& inputs, const std::string& address,
                                  const std::string& database) {
   LocalWorkersOptions local;
-  local.program = options.worker_program.empty() ? BesideThisProgram("worker") : options.worker_program;
+  local.program = WorkerProgram(options);
   local.coordinator = address;
   local.models = inputs.model_folders;
   local.count = options.local_workers;
@@ -67,19 +83,42 @@ LocalWorkersOptions LocalOptions(const RunOptions& options, const Inputs& inputs
   return local;
 }
 
-// Until the experiment ends, a signal comes, or no local worker is left.
+// An error while it runs is a failed run, not a bad request, whatever its code says where it arose.
+absl::Status RunFailed(const absl::Status& status) {
+  return status.ok() ? status : absl::AbortedError(status.message());
+}
+
+// Until the experiment ends, a signal comes, or no worker is left: local ones that were given up end a run only where
+// nobody else carries it.
 absl::Status Serve(ExperimentService& service, const LocalWorkers& workers, ProgressLine& line) {
-  bool told = false;
+  bool told_paused = false, told_given_up = false;
   while (g_stop_signals == 0 && !service.finished()) {
     std::this_thread::sleep_for(kTick);
     const absl::Status ticked = service.Tick();
-    if (!ticked.ok() && !told) LogError(absl::StrCat("nothing can be written, work is paused: ", ticked.message()));
-    if (ticked.ok() && told) LogInfo("writing works again");
-    told = !ticked.ok();
-    RETURN_IF_ERROR(workers.status());
-    line.Show(service.progress());
+    if (!ticked.ok() && !Experiment::MayPass(ticked)) return ticked;
+    if (!ticked.ok() && !told_paused) {
+      LogError(absl::StrCat("nothing can be written, work is paused: ", ticked.message()));
+    }
+    if (ticked.ok() && told_paused) LogInfo("writing works again");
+    told_paused = !ticked.ok();
+    const Progress progress = service.progress();
+    if (const absl::Status local = workers.status(); !local.ok()) {
+      if (progress.workers == 0) return local;
+      if (!told_given_up) LogWarning(absl::StrCat("the run goes on without local workers: ", local.message()));
+      told_given_up = true;
+    }
+    line.Show(progress);
   }
   return absl::OkStatus();
+}
+
+// Workers that dialled in by themselves hear that it is finished when they ask next.
+void SayGoodbye(const ExperimentService& service) {
+  const int signals = g_stop_signals;
+  const auto end = std::chrono::steady_clock::now() + kDrain;
+  while (!service.EveryoneKnowsTheEnd() && g_stop_signals == signals && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kGoodbyePoll);
+  }
 }
 
 absl::Status Outcome(const Experiment& experiment, const std::string& database) {
@@ -96,6 +135,10 @@ absl::Status Outcome(const Experiment& experiment, const std::string& database) 
 
 absl::Status RunCoordinator(const RunOptions& options) {
   CatchStopSignals();
+  // What can be wrong with the command is said before anything is written.
+  const ServerOptions listen = ListenOptions(options);
+  RETURN_IF_ERROR(CheckListen(listen));
+  if (options.local_workers > 0) RETURN_IF_ERROR(LocalWorkers::CheckProgram(WorkerProgram(options)));
   ASSIGN_OR_RETURN(Inputs inputs, ReadInputs(options.config));
   const std::string database = options.database.empty() ? inputs.setup.config.name() + ".db" : options.database;
   const milliseconds lease(static_cast<int64_t>(inputs.setup.config.scheduling().lease_seconds() * 1000));
@@ -109,28 +152,28 @@ absl::Status RunCoordinator(const RunOptions& options) {
   }
 
   ExperimentService service(*experiment, inputs.task, lease);
-  ServerOptions server_options;
-  server_options.insecure = options.insecure;
-  if (!options.listen.empty()) {
-    server_options.address = options.listen;
-  } else if (options.local_workers > 0) {
-    server_options.address = "127.0.0.1:0";
-  }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(server_options, service));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(listen, service));
   LogInfo(absl::StrFormat("experiment \"%s\", database %s, waiting for workers on %s", experiment->name(), database,
                           server->address()));
 
-  LocalWorkers workers(LocalOptions(options, inputs, server->address(), database));
+  LocalWorkersOptions local = LocalOptions(options, inputs, server->address(), database);
+  local.on_exit = [&service](const std::string& worker) { service.WorkerLost(worker); };
+  LocalWorkers workers(std::move(local));
   if (options.local_workers > 0) RETURN_IF_ERROR(workers.Start());
 
   ProgressLine line(options.live_progress);
   const absl::Status served = Serve(service, workers, line);
   line.Finish();
-  // Finished: workers that ask now hear so and leave by themselves. Stopped: they are told by a signal.
-  if (served.ok() && service.finished()) workers.Wait(kDrain);
+  // Finished: workers that ask now hear so and leave by themselves. Stopped: they get no more, and ours a signal.
+  if (service.finished()) {
+    workers.Wait(kDrain);
+    SayGoodbye(service);
+  } else {
+    service.StopLeasing();
+  }
   workers.Stop(kDrain);
   server->Stop(milliseconds(1'000));
-  RETURN_IF_ERROR(served);
+  RETURN_IF_ERROR(RunFailed(served));
   return Outcome(*experiment, database);
 }
 

@@ -14,7 +14,6 @@
 #include <cstring>
 #include <utility>
 
-#include "common/base/file.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
 
@@ -25,7 +24,10 @@ using SteadyClock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPoll{100};
-constexpr milliseconds kQuickDeath{10'000};  // a worker that lives shorter has not done anything useful
+constexpr milliseconds kPollAtEnd{10};
+constexpr milliseconds kPauseAfterEnd{1'000};
+constexpr milliseconds kPauseAfterNoFork{1'000};  // too many processes, or no memory
+constexpr milliseconds kQuickDeath{10'000};       // a worker that lives shorter has not done anything useful
 constexpr int kQuickDeathsMax = 5;
 
 std::string Describe(int wait_status) {
@@ -43,14 +45,27 @@ LocalWorkers::~LocalWorkers() {
   Stop(milliseconds(5'000));
 }
 
+absl::Status LocalWorkers::CheckProgram(const std::string& program) {
+  if (access(program.c_str(), X_OK) == 0) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat(program, ": the worker program is not there: build or install it, or run without --local-workers"));
+}
+
 absl::Status LocalWorkers::Start() {
-  if (!FileExists(options_.program)) {
-    return absl::NotFoundError(absl::StrCat(
-        options_.program, ": the worker program is not there: build or install it, or run without --local-workers"));
-  }
-  for (size_t i = 0; i < slots_.size(); ++i) RETURN_IF_ERROR(Spawn(slots_[i], i));
+  RETURN_IF_ERROR(CheckProgram(options_.program));
   watcher_ = std::thread([this] { Watch(); });
-  return absl::OkStatus();
+  absl::Status error;
+  {
+    MutexLock lock(mutex_);
+    while (!started_) changed_.wait(mutex_);
+    error = start_error_;
+  }
+  if (!error.ok()) Stop(milliseconds(5'000));
+  return error;
+}
+
+std::string LocalWorkers::NameOf(size_t index) const {
+  return absl::StrCat("local-", index);
 }
 
 std::string LocalWorkers::LogPath(size_t index) const {
@@ -59,10 +74,8 @@ std::string LocalWorkers::LogPath(size_t index) const {
 
 absl::Status LocalWorkers::Spawn(Slot& slot, size_t index) {
   // Everything that allocates happens before fork: between fork and exec only async-signal-safe calls are allowed.
-  std::vector<std::string> words = {options_.program, "--cpu",
-                                    "--coordinator",  options_.coordinator,
-                                    "--name",         absl::StrCat("local-", index),
-                                    "--threads",      absl::StrCat(options_.threads)};
+  std::vector<std::string> words = {options_.program, "--cpu",       "--coordinator", options_.coordinator,
+                                    "--name",         NameOf(index), "--threads",     absl::StrCat(options_.threads)};
   for (const auto& [name, folder] : options_.models) {
     words.push_back("--model");
     words.push_back(absl::StrCat(name, "=", folder));
@@ -97,8 +110,11 @@ absl::Status LocalWorkers::Spawn(Slot& slot, size_t index) {
 void LocalWorkers::OnExit(Slot& slot, size_t index, int wait_status) {
   const SteadyClock::time_point now = SteadyClock::now();
   slot.pid = -1;
+  if (!keep_running_) return;
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) {
-    slot.given_up = true;  // told by us that the experiment is finished
+    // Told that the experiment is finished, which we shall hear too before the pause is over; or stopped by someone.
+    slot.quick_deaths = 0;
+    slot.start_again = now + kPauseAfterEnd;
     return;
   }
   slot.quick_deaths = now - slot.started < kQuickDeath ? slot.quick_deaths + 1 : 0;
@@ -109,59 +125,91 @@ void LocalWorkers::OnExit(Slot& slot, size_t index, int wait_status) {
                                          options_.log_prefix.empty() ? "" : absl::StrCat("; see ", LogPath(index)));
     LogError(why);
     const bool any_left = std::any_of(slots_.begin(), slots_.end(), [](const Slot& other) { return !other.given_up; });
-    MutexLock lock(mutex_);
     if (!any_left) status_ = absl::UnavailableError(why);
     return;
   }
   slot.start_again = now + milliseconds(200) * (1 << slot.quick_deaths);
-  LogWarning(absl::StrCat("local worker ", index, " ended by ", Describe(wait_status), "; starting it again"));
+  LogWarning(absl::StrCat("local worker ", index, " ended by ", Describe(wait_status)));
+}
+
+void LocalWorkers::SpawnDue() {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (slot.pid > 0 || slot.given_up || SteadyClock::now() < slot.start_again) continue;
+    const absl::Status spawned = Spawn(slot, i);
+    if (spawned.ok()) {
+      if (started_) LogInfo(absl::StrCat("local worker ", i, " is started again"));
+      continue;
+    }
+    slot.start_again = SteadyClock::now() + kPauseAfterNoFork;
+    if (!started_) {
+      start_error_.Update(spawned);
+    } else {
+      LogError(Message(spawned));
+    }
+  }
+  started_ = true;
+}
+
+std::vector<std::string> LocalWorkers::Reap() {
+  std::vector<std::string> ended;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    int wait_status = 0;
+    if (slots_[i].pid <= 0 || waitpid(slots_[i].pid, &wait_status, WNOHANG) == 0) continue;
+    OnExit(slots_[i], i, wait_status);
+    ended.push_back(NameOf(i));
+  }
+  return ended;
 }
 
 void LocalWorkers::Watch() {
-  while (!stopping_) {
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      Slot& slot = slots_[i];
-      int wait_status = 0;
-      if (slot.pid > 0 && waitpid(slot.pid, &wait_status, WNOHANG) == slot.pid) OnExit(slot, i, wait_status);
-      if (slot.pid > 0 || slot.given_up || SteadyClock::now() < slot.start_again) continue;
-      if (const absl::Status started = Spawn(slot, i); !started.ok()) LogError(Message(started));
-    }
-    std::this_thread::sleep_for(kPoll);
-  }
-}
-
-void LocalWorkers::StopWatching() {
-  stopping_ = true;
-  if (watcher_.joinable()) watcher_.join();
-}
-
-bool LocalWorkers::ReapUntil(SteadyClock::time_point end) {
   for (;;) {
-    bool running = false;
-    for (Slot& slot : slots_) {
-      if (slot.pid > 0 && waitpid(slot.pid, nullptr, WNOHANG) != 0) slot.pid = -1;
-      running = running || slot.pid > 0;
+    std::vector<std::string> ended;
+    {
+      MutexLock lock(mutex_);
+      if (keep_running_) SpawnDue();
+      changed_.notify_all();
+      if (over_ && !AnyRuns()) return;
+      // There is no waiting for a child and for us at once: it looks now and then.
+      changed_.wait_for(mutex_, keep_running_ ? kPoll : kPollAtEnd);
+      ended = Reap();
     }
-    if (!running || SteadyClock::now() >= end) return !running;
-    std::this_thread::sleep_for(milliseconds(10));
+    for (const std::string& worker : ended) options_.on_exit(worker);
   }
+}
+
+void LocalWorkers::Signal(int signal) {
+  for (const Slot& slot : slots_) {
+    if (slot.pid > 0) kill(slot.pid, signal);
+  }
+}
+
+bool LocalWorkers::AnyRuns() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.pid > 0; });
+}
+
+void LocalWorkers::WaitUntilNoneRuns(SteadyClock::time_point end) {
+  while (AnyRuns() && SteadyClock::now() < end) changed_.wait_until(mutex_, end);
 }
 
 void LocalWorkers::Wait(milliseconds patience) {
-  StopWatching();
-  ReapUntil(SteadyClock::now() + patience);
+  MutexLock lock(mutex_);
+  keep_running_ = false;
+  WaitUntilNoneRuns(SteadyClock::now() + patience);
 }
 
 void LocalWorkers::Stop(milliseconds patience) {
-  StopWatching();
-  for (const Slot& slot : slots_) {
-    if (slot.pid > 0) kill(slot.pid, SIGTERM);
+  if (!watcher_.joinable()) return;
+  {
+    MutexLock lock(mutex_);
+    keep_running_ = false;
+    Signal(SIGTERM);
+    WaitUntilNoneRuns(SteadyClock::now() + patience);
+    Signal(SIGKILL);
+    over_ = true;
+    changed_.notify_all();
   }
-  if (ReapUntil(SteadyClock::now() + patience)) return;
-  for (const Slot& slot : slots_) {
-    if (slot.pid > 0) kill(slot.pid, SIGKILL);
-  }
-  ReapUntil(SteadyClock::time_point::max());
+  watcher_.join();  // when nothing runs
 }
 
 absl::Status LocalWorkers::status() const {

@@ -4,8 +4,8 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <thread>
@@ -23,10 +23,12 @@ struct LocalWorkersOptions {
   int count = 0;
   int threads = 1;         // of each worker
   std::string log_prefix;  // worker N writes its log to PREFIX.worker-N.log; empty: to our standard error
+  // Told, from the watching thread, the name of each worker that has ended, however it did.
+  std::function<void(const std::string& worker)> on_exit = [](const std::string&) {};
 };
 
 // A worker that ends while it should run is started again after a pause; one that keeps dying at once is given up.
-// A watching thread of its own; the other methods are for one thread.
+// A thread of its own starts and watches the processes; the other methods are for one thread.
 class LocalWorkers {
  public:
   explicit LocalWorkers(LocalWorkersOptions options);
@@ -34,14 +36,18 @@ class LocalWorkers {
   LocalWorkers(const LocalWorkers&) = delete;
   LocalWorkers& operator=(const LocalWorkers&) = delete;
 
-  // Error: the program is not there or cannot be started.
-  absl::Status Start();
+  // Whether the program is there. NotFound with the remedy otherwise.
+  static absl::Status CheckProgram(const std::string& program);
 
-  // Waits up to `patience` for all to end by themselves, as they do when the experiment is finished.
-  void Wait(std::chrono::milliseconds patience);
+  // Returns when each worker was started. Error: the program is not there or cannot be started; nothing runs then.
+  absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Starts none again from now on, and waits up to `patience` for all to end by themselves, as they do when the
+  // experiment is finished.
+  void Wait(std::chrono::milliseconds patience) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // SIGTERM to all, waits up to `patience`, then SIGKILL. Idempotent.
-  void Stop(std::chrono::milliseconds patience);
+  void Stop(std::chrono::milliseconds patience) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // OK, or why the last worker was given up: nothing will come any more.
   absl::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,19 +61,31 @@ class LocalWorkers {
     bool given_up = false;
   };
 
-  absl::Status Spawn(Slot& slot, size_t index);
+  std::string NameOf(size_t index) const;
   std::string LogPath(size_t index) const;
-  void Watch();
-  void OnExit(Slot& slot, size_t index, int wait_status);
-  void StopWatching();
-  // Reaps what has ended until nothing runs or the time is up; true when nothing runs.
-  bool ReapUntil(std::chrono::steady_clock::time_point end);
+
+  // The watching thread. It starts every worker itself and outlives them all: PR_SET_PDEATHSIG would take the end of
+  // the thread that forked for the end of the program.
+  void Watch() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Spawn(Slot& slot, size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SpawnDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The names of the workers that have ended since the last call.
+  std::vector<std::string> Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnExit(Slot& slot, size_t index, int wait_status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  void Signal(int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AnyRuns() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitUntilNoneRuns(std::chrono::steady_clock::time_point end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const LocalWorkersOptions options_;
-  std::vector<Slot> slots_;
-  std::atomic<bool> stopping_ = false;
   std::thread watcher_;
   mutable Mutex mutex_;
+  CondVar changed_;  // of all below
+  std::vector<Slot> slots_ ABSL_GUARDED_BY(mutex_);
+  bool keep_running_ ABSL_GUARDED_BY(mutex_) = true;  // start again what ends
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;         // the watcher is to end, once nothing runs
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;      // it has tried to start each worker once
+  absl::Status start_error_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -2,11 +2,15 @@
 // The program `coordinator`: its command line (DESIGN.md section 4, docs/cli.md).
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "common/base/exit_code.h"
 #include "common/base/logging.h"
+#include "common/base/names.h"
+#include "common/base/status.h"
 #include "coordinator/app.h"
 #include "coordinator/cli/best.h"
 #include "coordinator/cli/check.h"
@@ -17,34 +21,6 @@
 namespace heterosis {
 namespace {
 
-enum ExitCode { kDone = 0, kRunFailed = 1, kBadUsage = 2 };
-
-ExitCode ExitCodeOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return kDone;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kOutOfRange:
-      return kBadUsage;
-    default:
-      return kRunFailed;
-  }
-}
-
-// Errors go to standard error as they are: what to do is in their text.
-ExitCode Tell(const absl::Status& status) {
-  if (!status.ok()) std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
-  return ExitCodeOf(status);
-}
-
-ExitCode Print(const absl::StatusOr<std::string>& text) {
-  if (!text.ok()) return Tell(text.status());
-  std::fwrite(text->data(), 1, text->size(), stdout);
-  return std::fflush(stdout) == 0 ? kDone : kRunFailed;
-}
-
 // Everything that the command line can set.
 struct Arguments {
   RunOptions run;
@@ -52,13 +28,14 @@ struct Arguments {
   bool verbose = false;
   std::string check_config;
   BestOptions best;
+  std::string best_format = "table";
   ShowOptions show;
+  std::string show_format = "table";
   ExportOptions export_options;
 };
 
-const std::map<std::string, Format> kTableOrJson = {{"table", Format::kTable}, {"json", Format::kJson}};
-const std::map<std::string, Format> kAllFormats = {
-    {"table", Format::kTable}, {"json", Format::kJson}, {"csv", Format::kCsv}};
+constexpr std::array kFormats = {Named<Format>{Format::kTable, "table"}, Named<Format>{Format::kJson, "json"},
+                                 Named<Format>{Format::kCsv, "csv"}};
 
 void AddRun(CLI::App& app, Arguments& arguments) {
   RunOptions& run = arguments.run;
@@ -92,8 +69,7 @@ CLI::App* AddBest(CLI::App& app, Arguments& arguments) {
   best->add_option("--top", arguments.best.top, "How many genomes")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  best->add_option("--format", arguments.best.format, "table, json or csv")
-      ->transform(CLI::CheckedTransformer(kAllFormats));
+  best->add_option("--format", arguments.best_format, "How to print")->check(CLI::IsMember({"table", "json", "csv"}));
   return best;
 }
 
@@ -101,15 +77,13 @@ CLI::App* AddShow(CLI::App& app, Arguments& arguments) {
   CLI::App* show = app.add_subcommand("show", "Print all about one trial");
   show->add_option("--db", arguments.show.database, "The trial database")->required()->type_name("FILE");
   show->add_option("--trial", arguments.show.trial, "Its id, as `best` prints it")->required()->type_name("ID");
-  show->add_option("--format", arguments.show.format, "table or json")
-      ->transform(CLI::CheckedTransformer(kTableOrJson));
+  show->add_option("--format", arguments.show_format, "How to print")->check(CLI::IsMember({"table", "json"}));
   return show;
 }
 
 CLI::App* AddExport(CLI::App& app, Arguments& arguments) {
   ExportOptions& options = arguments.export_options;
-  CLI::App* command =
-      app.add_subcommand("export", "Write a trial's merge for other tools, or the study for optuna-dashboard");
+  CLI::App* command = app.add_subcommand("export", "Write a trial's merge for other tools");
   command->add_option("--db", options.database, "The trial database")->required()->type_name("FILE");
   command->add_option("--trial", options.trial, "Its id, as `best` prints it")->required()->type_name("ID");
   command->add_option("--format", options.format, "mergekit: a mergekit YAML file; recipe: our canonical JSON")
@@ -117,6 +91,16 @@ CLI::App* AddExport(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"mergekit", "recipe"}));
   command->add_option("--out", options.out, "The file to write")->required()->type_name("PATH");
   return command;
+}
+
+absl::StatusOr<std::string> RunBest(Arguments& arguments) {
+  ASSIGN_OR_RETURN(arguments.best.format, ValueIn(kFormats, "format", arguments.best_format));
+  return Best(arguments.best);
+}
+
+absl::StatusOr<std::string> RunShow(Arguments& arguments) {
+  ASSIGN_OR_RETURN(arguments.show.format, ValueIn(kFormats, "format", arguments.show_format));
+  return Show(arguments.show);
 }
 
 int Main(int argc, char** argv) {
@@ -137,8 +121,8 @@ int Main(int argc, char** argv) {
   const bool json_log = arguments.log_format == "json";
   InitLogging("coordinator", json_log ? LogFormat::kJson : LogFormat::kText, arguments.verbose);
   if (*check) return Print(Check(arguments.check_config));
-  if (*best) return Print(Best(arguments.best));
-  if (*show) return Print(Show(arguments.show));
+  if (*best) return Print(RunBest(arguments));
+  if (*show) return Print(RunShow(arguments));
   if (*export_command) return Tell(Export(arguments.export_options));
   if (arguments.run.config.empty()) {
     std::fprintf(stderr, "error: --config FILE is missing (coordinator --help lists the commands)\n");

@@ -14,6 +14,9 @@ namespace heterosis {
 // Of proto/heterosis/v1/worker_service.proto; a worker of another version gets no work.
 inline constexpr uint32_t kProtocolVersion = 1;
 
+// The largest report that the coordinator takes and a worker sends.
+inline constexpr int kReportBytesMax = 32 << 20;
+
 v1::Recipe ToWire(const Recipe& recipe);
 v1::ShardKey ToWire(const ShardKey& key);
 v1::ShardWork ToWire(const ShardWork& work);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `worker`: its command line (DESIGN.md section 4, docs/cli.md).
-#include <cstdio>
-#include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "common/base/exit_code.h"
+#include "common/base/file.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
 #include "worker/app.h"
@@ -18,28 +17,6 @@
 namespace heterosis {
 namespace {
 
-enum ExitCode { kDone = 0, kFailed = 1, kBadUsage = 2 };
-
-ExitCode Tell(const absl::Status& status) {
-  if (status.ok()) return kDone;
-  std::fprintf(stderr, "error: %s\n", Message(status).c_str());
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kAlreadyExists:
-      return kBadUsage;
-    default:
-      return kFailed;
-  }
-}
-
-ExitCode Print(const absl::StatusOr<std::string>& text) {
-  if (!text.ok()) return Tell(text.status());
-  std::fwrite(text->data(), 1, text->size(), stdout);
-  return std::fflush(stdout) == 0 ? kDone : kFailed;
-}
-
 // Everything that the command line can set.
 struct Arguments {
   int gpu = -1;
@@ -47,7 +24,8 @@ struct Arguments {
   int threads = 0;
   std::string log_format = "text";
   bool verbose = false;
-  std::vector<std::string> models;  // NAME=FOLDER
+  std::vector<std::string> models;        // NAME=FOLDER
+  std::vector<std::string> merge_models;  // those after `merge`
   std::string models_dir;
   WorkOptions work;
   MergeCommand merge;
@@ -60,6 +38,7 @@ struct Arguments {
 };
 
 absl::StatusOr<Device> OpenDevice(const Arguments& arguments) {
+  if (arguments.cpu && arguments.gpu >= 0) return absl::InvalidArgumentError("give --gpu N or --cpu, not both");
   if (arguments.gpu >= 0) return OpenCuda(arguments.gpu, arguments.threads);
   return OpenCpu(arguments.threads);
 }
@@ -67,13 +46,16 @@ absl::StatusOr<Device> OpenDevice(const Arguments& arguments) {
 absl::StatusOr<ModelFolders> Folders(const Arguments& arguments) {
   ModelFolders folders;
   if (!arguments.models_dir.empty()) {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(arguments.models_dir, error)) {
-      if (entry.is_directory()) folders[entry.path().filename().string()] = entry.path().string();
+    absl::StatusOr<std::vector<std::string>> names = ListFolder(arguments.models_dir);
+    if (!names.ok()) return Annotate(names.status(), "--models-dir");
+    for (const std::string& name : *names) {
+      const std::string folder = absl::StrCat(arguments.models_dir, "/", name);
+      if (IsDirectory(folder)) folders[name] = folder;
     }
-    if (error) return absl::NotFoundError(absl::StrCat("--models-dir ", arguments.models_dir, ": ", error.message()));
   }
-  for (const std::string& model : arguments.models) {
+  std::vector<std::string> models = arguments.models;
+  models.insert(models.end(), arguments.merge_models.begin(), arguments.merge_models.end());
+  for (const std::string& model : models) {
     const size_t equals = model.find('=');
     if (equals == std::string::npos || equals == 0) {
       return absl::InvalidArgumentError(absl::StrCat("--model ", model, ": write NAME=FOLDER"));
@@ -83,25 +65,36 @@ absl::StatusOr<ModelFolders> Folders(const Arguments& arguments) {
   return folders;
 }
 
-void AddCommon(CLI::App& app, Arguments& arguments) {
-  auto* gpu =
-      app.add_option("--gpu", arguments.gpu, "Compute on this GPU")->check(CLI::NonNegativeNumber)->type_name("N");
-  app.add_flag("--cpu", arguments.cpu, "Compute on the CPU")->excludes(gpu);
+// The options below stand before a command or after it, in the help of either.
+void AddDevice(CLI::App& app, Arguments& arguments) {
+  app.add_option("--gpu", arguments.gpu, "Compute on this GPU")->check(CLI::NonNegativeNumber)->type_name("N");
+  app.add_flag("--cpu", arguments.cpu, "Compute on the CPU");
   app.add_option("--threads", arguments.threads, "CPU threads; default: all")
       ->check(CLI::Range(0, 1024))
       ->type_name("N");
-  app.add_option("--model", arguments.models, "A model that recipes name, and where it is; may be repeated")
+}
+
+void AddModels(CLI::App& app, Arguments& arguments, std::vector<std::string>& models) {
+  app.add_option("--model", models, "A model that recipes name, and where it is; may be repeated")
       ->type_name("NAME=FOLDER");
   app.add_option("--models-dir", arguments.models_dir, "A folder with a model folder for each name")
       ->type_name("FOLDER");
+}
+
+void AddLog(CLI::App& app, Arguments& arguments) {
   app.add_option("--log-format", arguments.log_format, "text or json, on standard error")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_flag("-v,--verbose", arguments.verbose, "Log details");
+}
+
+void AddWork(CLI::App& app, Arguments& arguments) {
+  AddDevice(app, arguments);
+  AddModels(app, arguments, arguments.models);
   app.add_option("--coordinator", arguments.work.coordinator, "Where the coordinator listens")
       ->default_val("127.0.0.1:50551")
       ->type_name("HOST:PORT");
   app.add_option("--name", arguments.work.name, "This worker's name, for people; default: host and device");
-  app.fallthrough();
+  AddLog(app, arguments);
 }
 
 CLI::App* AddMerge(CLI::App& app, Arguments& arguments) {
@@ -116,6 +109,9 @@ CLI::App* AddMerge(CLI::App& app, Arguments& arguments) {
       ->type_name("ID");
   database->needs(command->get_option("--trial"));
   command->add_option("--out", merge.out, "The folder to write; must be new or empty")->required()->type_name("DIR");
+  AddModels(*command, arguments, arguments.merge_models);
+  AddDevice(*command, arguments);
+  AddLog(*command, arguments);
   return command;
 }
 
@@ -141,6 +137,8 @@ CLI::App* AddGenerate(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"f32", "bf16", "float32", "bfloat16"}))
       ->capture_default_str();
   command->add_option("--format", arguments.generate_format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  AddDevice(*command, arguments);
+  AddLog(*command, arguments);
   return command;
 }
 
@@ -153,6 +151,8 @@ CLI::App* AddEvaluate(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"search", "validation", "test"}))
       ->capture_default_str();
   command->add_option("--format", arguments.evaluate_format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  AddDevice(*command, arguments);
+  AddLog(*command, arguments);
   return command;
 }
 
@@ -170,6 +170,12 @@ absl::StatusOr<std::string> RunEvaluate(Arguments& arguments) {
   arguments.evaluate.language_model = FindLanguageModel();
   arguments.evaluate.json = arguments.evaluate_format == "json";
   return EvaluateModel(arguments.evaluate);
+}
+
+// NaN among a model's numbers is a failure of the command, not a damaged file.
+absl::StatusOr<std::string> Computed(absl::StatusOr<std::string> text) {
+  if (absl::IsDataLoss(text.status())) return absl::InternalError(text.status().message());
+  return text;
 }
 
 absl::Status RunMerge(Arguments& arguments) {
@@ -192,7 +198,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Merges, decodes and scores for a coordinator. With a command: does one such thing by itself.",
                "worker");
   Arguments arguments;
-  AddCommon(app, arguments);
+  AddWork(app, arguments);
   CLI::App* merge = AddMerge(app, arguments);
   CLI::App* generate = AddGenerate(app, arguments);
   CLI::App* evaluate = AddEvaluate(app, arguments);
@@ -204,8 +210,8 @@ int Main(int argc, char** argv) {
   }
   InitLogging("worker", arguments.log_format == "json" ? LogFormat::kJson : LogFormat::kText, arguments.verbose);
   if (*merge) return Tell(RunMerge(arguments));
-  if (*generate) return Print(RunGenerate(arguments));
-  if (*evaluate) return Print(RunEvaluate(arguments));
+  if (*generate) return Print(Computed(RunGenerate(arguments)));
+  if (*evaluate) return Print(Computed(RunEvaluate(arguments)));
   return Tell(RunWork(arguments));
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -17,12 +18,31 @@
 namespace heterosis {
 namespace {
 
+// NOT_FOUND, PERMISSION_DENIED and INVALID_ARGUMENT say that the path is wrong; the others, that the machine has
+// trouble.
+absl::StatusCode CodeOf(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::StatusCode::kNotFound;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::StatusCode::kPermissionDenied;
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+      return absl::StatusCode::kInvalidArgument;
+    case ENOSPC:
+    case EDQUOT:
+      return absl::StatusCode::kResourceExhausted;
+    default:
+      return absl::StatusCode::kUnavailable;
+  }
+}
+
 absl::Status ErrnoStatus(int error, std::string_view what, const std::string& path) {
-  const auto code = error == ENOENT   ? absl::StatusCode::kNotFound
-                    : error == EACCES ? absl::StatusCode::kPermissionDenied
-                    : error == ENOSPC ? absl::StatusCode::kResourceExhausted
-                                      : absl::StatusCode::kUnavailable;
-  return absl::Status(code, absl::StrCat(path, ": ", std::string(what), ": ", std::strerror(error)));
+  return absl::Status(CodeOf(error), absl::StrCat(path, ": ", std::string(what), ": ", std::strerror(error)));
 }
 
 // Closes a descriptor when it leaves its scope.
@@ -71,7 +91,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes
   struct stat info;
   RETURN_IF_ERROR(CheckRegular(fd.get(), path, &info));
   if (static_cast<size_t>(info.st_size) > limit_bytes) {
-    return absl::ResourceExhaustedError(
+    return absl::OutOfRangeError(
         absl::StrCat(path, ": has ", info.st_size, " bytes, more than the ", limit_bytes, " allowed"));
   }
   std::string content(static_cast<size_t>(info.st_size), '\0');
@@ -114,6 +134,19 @@ bool FileExists(const std::string& path) {
 bool IsDirectory(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
+}
+
+absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& path) {
+  std::error_code error;
+  std::vector<std::string> names;
+  // Not a range-for: its steps throw.
+  for (std::filesystem::directory_iterator entry(path, error); !error && entry != std::filesystem::directory_iterator();
+       entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error) return ErrnoStatus(error.value(), "cannot list the folder", path);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {

@@ -7,13 +7,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace heterosis {
 
-// The whole content of a regular file of at most `limit_bytes`.
+// The whole content of a regular file of at most `limit_bytes`; OUT_OF_RANGE for a larger one.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes = size_t{1} << 30);
 
 // Writes `content` to a temporary file beside `path`, syncs it and renames it over `path`: readers see the old or the
@@ -22,6 +23,9 @@ absl::Status WriteFileAtomic(const std::string& path, std::string_view content);
 
 bool FileExists(const std::string& path);
 bool IsDirectory(const std::string& path);
+
+// The names of all that the folder has, of whatever kind, sorted.
+absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& path);
 
 // A file mapped read-only and shared; pages are read when they are touched. Movable; unmapped by the destructor.
 // A file cut short by another program while mapped raises SIGBUS on access, as any mapping does.

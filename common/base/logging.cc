@@ -2,10 +2,13 @@
 // Implements logging.h; the only file that includes spdlog.
 #include "common/base/logging.h"
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "common/base/json.h"
+#include "common/base/mutex.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -47,6 +50,15 @@ void LogDebug(std::string_view message) {
 }
 void LogInfo(std::string_view message) {
   spdlog::default_logger_raw()->log(spdlog::level::info, View(message));
+}
+void LogInfoOnce(std::string_view message) {
+  static Mutex mutex;
+  static std::set<std::string, std::less<>> logged;
+  {
+    const MutexLock lock(mutex);
+    if (!logged.emplace(message).second) return;
+  }
+  LogInfo(message);
 }
 void LogWarning(std::string_view message) {
   spdlog::default_logger_raw()->log(spdlog::level::warn, View(message));

@@ -15,6 +15,7 @@ void InitLogging(std::string_view program, LogFormat format, bool verbose);
 // Thread-safe.
 void LogDebug(std::string_view message);
 void LogInfo(std::string_view message);
+void LogInfoOnce(std::string_view message);  // not again in this process; for few messages
 void LogWarning(std::string_view message);
 void LogError(std::string_view message);
 

@@ -3,7 +3,7 @@
 #include "common/config/model_folder.h"
 
 #include <array>
-#include <filesystem>
+#include <vector>
 
 #include "common/base/file.h"
 #include "common/base/json.h"
@@ -18,13 +18,11 @@ constexpr std::array kSharedSizes = {"hidden_size", "intermediate_size", "num_at
 
 absl::Status CheckWeights(const std::string& folder) {
   bool pickle = false;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string ending = entry.path().extension().string();
-    if (ending == ".safetensors") return absl::OkStatus();
-    pickle = pickle || ending == ".bin" || ending == ".pt" || ending == ".pth";
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(folder));
+  for (const std::string& name : names) {
+    if (name.ends_with(".safetensors")) return absl::OkStatus();
+    pickle = pickle || name.ends_with(".bin") || name.ends_with(".pt") || name.ends_with(".pth");
   }
-  if (error) return absl::UnavailableError(absl::StrCat(folder, ": cannot list it: ", error.message()));
   return absl::NotFoundError(
       absl::StrCat(folder, ": has no *.safetensors file",
                    pickle ? "; convert its pickle checkpoint to safetensors (save_pretrained)" : ""));

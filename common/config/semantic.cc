@@ -11,10 +11,14 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/file.h"
+#include "common/config/chat.h"
+#include "common/config/language_codes.h"
 #include "common/config/model_folder.h"
 #include "common/config/semantic_phase.h"
 #include "common/config/suggest.h"
+#include "common/dataset/prompt.h"
 
 namespace heterosis {
 namespace {
@@ -123,12 +127,12 @@ void CheckData(const v1::Data& data, ConfigIssues& issues) {
 }
 
 void CheckPrompt(const v1::Prompt& prompt, ConfigIssues& issues) {
-  const std::vector<std::string> templates = {"ja-alpaca-cot", "plain"};
+  const std::vector<std::string> templates = BuiltInPromptNames();
   if (prompt.has_template_() && prompt.has_text()) {
     issues.Add("task.prompt", "task.prompt has both `template` and `text`; remove one of the two");
   } else if (!prompt.has_template_() && !prompt.has_text() && !prompt.chat()) {
-    issues.Add("task.prompt",
-               "task.prompt needs `template: ja-alpaca-cot`, `template: plain` or an own `text` with {input}");
+    issues.Add("task.prompt", absl::StrCat("task.prompt needs `template: ", absl::StrJoin(templates, "`, `template: "),
+                                           "` or an own `text` with {input}"));
   }
   if (prompt.has_template_() && std::find(templates.begin(), templates.end(), prompt.template_()) == templates.end()) {
     issues.Add("task.prompt.template", absl::StrCat("task.prompt.template \"", prompt.template_(), "\" is not known",
@@ -147,12 +151,13 @@ void CheckTask(const v1::Task& task, ConfigIssues& issues) {
                "a stop text must not be empty, it would end every answer at once");
   }
   const std::string& language = task.language().expect();
-  const bool code = language.size() >= 2 && language.size() <= 3 &&
-                    language.find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string::npos;
-  if (!language.empty() && !code) {
+  const std::vector<std::string>& codes = LanguageCodes();
+  if (!language.empty() && !std::binary_search(codes.begin(), codes.end(), language)) {
+    const std::string closest = Closest(language, codes);
     issues.Add(
         "task.language.expect",
-        absl::StrCat("task.language.expect must be a language code such as ja or en, but is \"", language, "\""));
+        absl::StrCat("task.language.expect must be a language code such as ja or en that lid.176 knows, but is \"",
+                     language, "\"", closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?")));
   }
 }
 
@@ -164,6 +169,7 @@ void CheckConfig(const v1::Experiment& config, ConfigIssues& issues) {
   CheckReferences(config, issues);
   if (config.has_data()) CheckData(config.data(), issues);
   if (config.has_task()) CheckTask(config.task(), issues);
+  CheckChat(config, issues);
   CheckPhases(config, layers, issues);
 }
 

@@ -2,6 +2,9 @@
 // Implements prompt.h.
 #include "common/dataset/prompt.h"
 
+#include <array>
+
+#include "absl/strings/str_join.h"
 #include "common/base/status.h"
 
 namespace heterosis {
@@ -15,13 +18,25 @@ constexpr std::string_view kJaAlpacaCot =
     "以下に、あるタスクを説明する指示があります。リクエストを適切に完了するための回答を日本語で記述してください。"
     "一歩一歩考えましょう。\n\n### 指示:\n{input}\n\n### 応答:";
 
+struct BuiltIn {
+  std::string_view name, text;
+};
+constexpr std::array kBuiltIns = {BuiltIn{"ja-alpaca-cot", kJaAlpacaCot}, BuiltIn{"plain", kPlaceholder}};
+
 }  // namespace
 
 absl::StatusOr<std::string> BuiltInPrompt(std::string_view name) {
-  if (name == "ja-alpaca-cot") return std::string(kJaAlpacaCot);
-  if (name == "plain") return std::string(kPlaceholder);
-  return absl::InvalidArgumentError(absl::StrCat("unknown prompt template \"", std::string(name),
-                                                 "\" (known: ja-alpaca-cot, plain; or give an own text)"));
+  for (const BuiltIn& prompt : kBuiltIns) {
+    if (prompt.name == name) return std::string(prompt.text);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown prompt template \"", std::string(name), "\" (known: ",
+                                                 absl::StrJoin(BuiltInPromptNames(), ", "), "; or give an own text)"));
+}
+
+std::vector<std::string> BuiltInPromptNames() {
+  std::vector<std::string> names;
+  for (const BuiltIn& prompt : kBuiltIns) names.emplace_back(prompt.name);
+  return names;
 }
 
 std::string RenderPrompt(std::string_view prompt_template, std::string_view question) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -12,6 +13,7 @@ namespace heterosis {
 // The text of a built-in template: `ja-alpaca-cot` (the paper's, for every model) or `plain` (just the question).
 // Another name is an error that lists them.
 absl::StatusOr<std::string> BuiltInPrompt(std::string_view name);
+std::vector<std::string> BuiltInPromptNames();
 
 // `prompt_template` with every {input} replaced by `question`, whose own braces stay as they are. An empty template is
 // just the question.

@@ -95,12 +95,10 @@ absl::StatusOr<ParameterRow> MergekitFile::RowOf(const Tensor& tensor) const {
     ASSIGN_OR_RETURN(row.t, Value("t", std::nullopt, tensor));
     return row;
   }
-  const bool has_density = recipe_.method == MergeMethod::kTies || recipe_.method == MergeMethod::kDareLinear ||
-                           recipe_.method == MergeMethod::kDareTies;
   for (const size_t source : sources_) {
     ASSIGN_OR_RETURN(const double weight, Value("weight", source, tensor));
     row.weight.push_back(weight);
-    if (!has_density) continue;
+    if (!HasDensity(recipe_.method)) continue;
     ASSIGN_OR_RETURN(const double density, Value("density", source, tensor));
     row.density.push_back(density);
   }

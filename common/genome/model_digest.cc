@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <string_view>
 #include <vector>
 
@@ -15,9 +14,15 @@
 namespace heterosis {
 namespace {
 
-constexpr std::array<std::string_view, 7> kNames = {
-    "config.json",    "generation_config.json", "model.safetensors.index.json", "special_tokens_map.json",
-    "tokenizer.json", "tokenizer.model",        "tokenizer_config.json"};
+constexpr std::array<std::string_view, 9> kNames = {"added_tokens.json",
+                                                    "chat_template.jinja",
+                                                    "config.json",
+                                                    "generation_config.json",
+                                                    "model.safetensors.index.json",
+                                                    "special_tokens_map.json",
+                                                    "tokenizer.json",
+                                                    "tokenizer.model",
+                                                    "tokenizer_config.json"};
 
 bool Counts(std::string_view name) {
   return name.ends_with(".safetensors") || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
@@ -27,16 +32,10 @@ bool Counts(std::string_view name) {
 
 absl::StatusOr<std::string> ModelDigest(const std::string& folder) {
   if (!IsDirectory(folder)) return absl::NotFoundError(absl::StrCat(folder, ": no such folder"));
-  std::error_code error;
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (Counts(name)) names.push_back(name);
-  }
-  if (error) return absl::UnavailableError(absl::StrCat(folder, ": cannot list it: ", error.message()));
-  std::sort(names.begin(), names.end());
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(folder));
   std::string lines;
   for (const std::string& name : names) {
+    if (!Counts(name)) continue;
     ASSIGN_OR_RETURN(const std::string digest, Sha256OfFile(folder + "/" + name));
     absl::StrAppend(&lines, name, " ", digest, "\n");
   }

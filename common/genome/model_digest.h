@@ -10,8 +10,8 @@
 namespace heterosis {
 
 // SHA-256 over what decides a model's behaviour: config.json, generation_config.json, the *.safetensors files with
-// their index, and the tokenizer files of `folder`, each by name and content. Reads every byte of them (about 1 s per
-// GB).
+// their index, the tokenizer files and the chat template of `folder`, each by name and content. Reads every byte of
+// them (about 1 s per GB).
 absl::StatusOr<std::string> ModelDigest(const std::string& folder);
 
 }  // namespace heterosis

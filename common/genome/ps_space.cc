@@ -17,10 +17,6 @@ bool HasWeight(MergeMethod method) {
   return method != MergeMethod::kSlerp;
 }
 
-bool HasDensity(MergeMethod method) {
-  return method == MergeMethod::kTies || method == MergeMethod::kDareLinear || method == MergeMethod::kDareTies;
-}
-
 absl::Status CheckRange(const ParameterRange& range, const std::string& name) {
   const auto invalid = [&](const std::string& what) {
     return absl::InvalidArgumentError(absl::StrCat(name, ": ", what));

@@ -7,17 +7,12 @@
 #include <cmath>
 #include <set>
 
+#include "common/base/names.h"
 #include "common/base/status.h"
 #include "common/base/utf8.h"
 
 namespace heterosis {
 namespace {
-
-template <typename T>
-struct Named {
-  T value;
-  std::string_view name;
-};
 
 constexpr std::array kMethods = {Named<MergeMethod>{MergeMethod::kLinear, "linear"},
                                  Named<MergeMethod>{MergeMethod::kSlerp, "slerp"},
@@ -33,25 +28,6 @@ constexpr std::array kMaskSources = {Named<MaskSource>{MaskSource::kCounter, "co
                                      Named<MaskSource>{MaskSource::kMergekit, "mergekit"}};
 constexpr std::array kScaleTargets = {Named<ScaleTarget>{ScaleTarget::kStream, "stream"},
                                       Named<ScaleTarget>{ScaleTarget::kBranch, "branch"}};
-
-template <typename T, size_t N>
-std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
-  for (const auto& entry : table) {
-    if (entry.value == value) return entry.name;
-  }
-  return "?";
-}
-
-template <typename T, size_t N>
-absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view what, std::string_view name) {
-  std::string known;
-  for (const auto& entry : table) {
-    if (entry.name == name) return entry.value;
-    absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(entry.name));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown ", std::string(what), " \"", std::string(name), "\" (known: ", known, ")"));
-}
 
 absl::Status Invalid(std::string message) {
   return absl::InvalidArgumentError(std::move(message));
@@ -82,10 +58,6 @@ absl::Status CheckModels(const Recipe& recipe) {
   }
   if (!IsValidUtf8(recipe.base) || !IsValidUtf8(recipe.tokenizer)) return Invalid("the name of a model is not UTF-8");
   return absl::OkStatus();
-}
-
-bool HasDensity(MergeMethod method) {
-  return method == MergeMethod::kTies || method == MergeMethod::kDareLinear || method == MergeMethod::kDareTies;
 }
 
 // The layers of the parts are the models' business: only the worker can compare with them.
@@ -175,6 +147,10 @@ absl::StatusOr<MaskSource> MaskSourceFromName(std::string_view name) {
 }
 absl::StatusOr<ScaleTarget> ScaleTargetFromName(std::string_view name) {
   return ValueIn(kScaleTargets, "scale target", name);
+}
+
+bool HasDensity(MergeMethod method) {
+  return method == MergeMethod::kTies || method == MergeMethod::kDareLinear || method == MergeMethod::kDareTies;
 }
 
 // On a mismatch only the last '*' seen needs to take one more character: an earlier one that took more could not match

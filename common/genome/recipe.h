@@ -88,6 +88,9 @@ absl::StatusOr<Rescale> RescaleFromName(std::string_view name);
 absl::StatusOr<MaskSource> MaskSourceFromName(std::string_view name);
 absl::StatusOr<ScaleTarget> ScaleTargetFromName(std::string_view name);
 
+// Whether the method keeps only a part of each delta, so that its rows have densities.
+bool HasDensity(MergeMethod method);
+
 // Whether `name` matches the glob `pattern` ('*' = any run of characters, also of dots).
 bool GlobMatches(std::string_view pattern, std::string_view name);
 

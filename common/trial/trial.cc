@@ -3,18 +3,11 @@
 #include "common/trial/trial.h"
 
 #include <array>
-#include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "common/base/names.h"
 
 namespace heterosis {
 namespace {
-
-template <typename T>
-struct Named {
-  T value;
-  std::string_view name;
-};
 
 constexpr std::array kSplits = {Named<Split>{Split::kSearch, "search"}, Named<Split>{Split::kValidation, "validation"},
                                 Named<Split>{Split::kTest, "test"}};
@@ -28,25 +21,6 @@ constexpr std::array kTrialStates = {
 constexpr std::array kFailureClasses = {
     Named<FailureClass>{FailureClass::kInfra, "infra"}, Named<FailureClass>{FailureClass::kCrash, "crash"},
     Named<FailureClass>{FailureClass::kInvalid, "invalid"}, Named<FailureClass>{FailureClass::kNumeric, "numeric"}};
-
-template <typename T, size_t N>
-std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
-  for (const auto& entry : table) {
-    if (entry.value == value) return entry.name;
-  }
-  return "?";
-}
-
-template <typename T, size_t N>
-absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view what, std::string_view name) {
-  std::string known;
-  for (const auto& entry : table) {
-    if (entry.name == name) return entry.value;
-    absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(entry.name));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown ", std::string(what), " \"", std::string(name), "\" (known: ", known, ")"));
-}
 
 }  // namespace
 
@@ -74,16 +48,6 @@ absl::StatusOr<TrialState> TrialStateFromName(std::string_view name) {
 }
 absl::StatusOr<FailureClass> FailureClassFromName(std::string_view name) {
   return ValueIn(kFailureClasses, "failure class", name);
-}
-
-bool IsFinal(TrialState state) {
-  return state != TrialState::kPending && state != TrialState::kRunning;
-}
-
-bool IsLegalMove(TrialState from, TrialState to) {
-  if (from == TrialState::kPending) return to == TrialState::kRunning || to == TrialState::kFailed;
-  if (from == TrialState::kRunning) return to != TrialState::kInfeasible && to != TrialState::kRunning;
-  return false;
 }
 
 int ShardCount(int sample_count, int shard_size) {

@@ -16,11 +16,12 @@ namespace heterosis {
 enum class Split { kSearch, kValidation, kTest };
 enum class FinishReason { kEos, kLength, kStop, kRepetition };
 
-// pending -> running -> done | failed; infeasible trials are born so. Moves back only running -> pending (a restart).
+// pending -> running -> done | failed; infeasible trials are born so. A restart leases every open shard anew.
 enum class TrialState { kPending, kRunning, kDone, kFailed, kInfeasible };
 
-// Why a shard's attempt did not give a result (shared/facts/reliability.md): kInfra is retried without being counted,
-// kCrash is counted per trial, kInvalid is the worker's fault, kNumeric (NaN or Inf in the logits) the genome's.
+// Why a shard's attempt did not give a result: kInfra (a lost worker, an expired lease) and kInvalid (the worker's
+// fault) say nothing about the trial and are retried up to the scheduler's kInfraMax; kCrash and kNumeric (NaN or Inf
+// in the logits, the genome's fault) are counted against its attempts.
 enum class FailureClass { kInfra, kCrash, kInvalid, kNumeric };
 
 struct SampleResult {
@@ -77,10 +78,6 @@ absl::StatusOr<Split> SplitFromName(std::string_view name);
 absl::StatusOr<FinishReason> FinishReasonFromName(std::string_view name);
 absl::StatusOr<TrialState> TrialStateFromName(std::string_view name);
 absl::StatusOr<FailureClass> FailureClassFromName(std::string_view name);
-
-bool IsFinal(TrialState state);
-// Whether `from` may become `to` (the comment at TrialState).
-bool IsLegalMove(TrialState from, TrialState to);
 
 // The fixed slices of `sample_count` samples: shard i holds samples [i * shard_size, min((i+1) * shard_size,
 // sample_count)).

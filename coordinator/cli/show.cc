@@ -12,6 +12,7 @@
 #include "common/base/json.h"
 #include "common/base/status.h"
 #include "common/genome/dfs_space.h"
+#include "common/trial/result_json.h"
 #include "coordinator/store/reader.h"
 
 namespace heterosis {
@@ -22,20 +23,6 @@ constexpr size_t kAnswersShown = 10;
 template <typename T>
 Json OrNull(const std::optional<T>& value) {
   return value.has_value() ? Json(*value) : Json(nullptr);
-}
-
-Json ResultJson(const SampleResult& result, const Problem& problem) {
-  return {{"sample", result.sample},
-          {"question", problem.question},
-          {"expected", problem.answer},
-          {"text", result.text},
-          {"answer", result.answer},
-          {"correct", result.correct},
-          {"number_ok", result.number_ok},
-          {"language_ok", result.language_ok},
-          {"prompt_tokens", result.prompt_tokens},
-          {"new_tokens", result.new_tokens},
-          {"finish", std::string(Name(result.finish))}};
 }
 
 std::string ShowJson(const TrialDetails& details) {
@@ -73,7 +60,7 @@ std::string ShowJson(const TrialDetails& details) {
   }
   document["results"] = Json::array();
   for (size_t i = 0; i < details.results.size(); ++i) {
-    document["results"].push_back(ResultJson(details.results[i], details.problems[i]));
+    document["results"].push_back(ResultToJson(details.results[i], details.problems[i]));
   }
   return JsonText(document, 2) + "\n";
 }

@@ -33,12 +33,10 @@ absl::StatusOr<std::unique_ptr<Experiment>> Experiment::Open(ExperimentSetup set
   ASSIGN_OR_RETURN(std::vector<PhasePlan> phases, PlanPhases(setup));
   std::unique_ptr<Experiment> experiment(new Experiment(std::move(setup), std::move(phases), store, clock));
   ASSIGN_OR_RETURN(const bool exists, store.HasExperiment());
-  if (exists) {
-    ASSIGN_OR_RETURN(const ExperimentRecord stored, store.LoadExperiment());
-    RETURN_IF_ERROR(CheckSameExperiment(stored, experiment->setup_));
-  } else {
-    RETURN_IF_ERROR(store.CreateExperiment(experiment->record_, experiment->now_ms()));
-  }
+  if (!exists) RETURN_IF_ERROR(store.CreateExperiment(experiment->record_, experiment->now_ms()));
+  ASSIGN_OR_RETURN(const ExperimentRecord stored, store.LoadExperiment());
+  RETURN_IF_ERROR(CheckSameExperiment(stored, experiment->setup_));
+  experiment->run_id_ = stored.run_id;
   RETURN_IF_ERROR(experiment->Resume());
   return experiment;
 }
@@ -94,6 +92,14 @@ absl::Status Experiment::Adopt(const StageRecord& stage, const std::vector<Trial
   for (const TrialRecord& trial : trials) {
     if (trial.same_as.has_value() && open.contains(*trial.same_as)) ++open[*trial.same_as].sharers;
   }
+  samples_total_ = samples_done_ + SamplesPlannedAfter(setup_, phases_, stage);
+  for (const UnfinishedTrial& left : unfinished) {
+    const size_t samples = open[left.trial].samples.samples.size();
+    for (const int shard : left.open_shards) {
+      const auto [begin, end] = SliceOf(shard, samples);
+      samples_total_ += static_cast<int64_t>(end - begin);
+    }
+  }
   stage_ = stage;
   trials_total_ = static_cast<int>(trials.size());
   open_ = std::move(open);
@@ -120,11 +126,22 @@ absl::Status Experiment::BeginStage(const StageCommit& commit) {
   return AdvanceIfDue();  // all of it may be known already
 }
 
+// A commit may have gone through although what followed it failed: the stage is not begun a second time then.
+absl::StatusOr<bool> Experiment::AdoptIfCommitted() {
+  ASSIGN_OR_RETURN(const std::optional<StageRecord> last, store_.LastStage());
+  if (!last.has_value() || last->stage != stage_.stage + 1) return false;
+  ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(last->stage));
+  RETURN_IF_ERROR(Adopt(*last, trials));
+  return true;
+}
+
 absl::Status Experiment::AdvanceIfDue() {
   return finished() || !open_.empty() ? absl::OkStatus() : Advance();
 }
 
 absl::Status Experiment::Advance() {
+  ASSIGN_OR_RETURN(const bool committed, AdoptIfCommitted());
+  if (committed) return AdvanceIfDue();
   ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(stage_.stage));
   if (AllFailed(trials)) {
     return End(ExperimentState::kFailed,
@@ -138,7 +155,7 @@ absl::Status Experiment::Advance() {
     case StageKind::kSelection:
       return AdvanceSelection();
     case StageKind::kFinal:
-      return End(ExperimentState::kDone, "");
+      return AdvanceFinal(trials);
   }
   return absl::OkStatus();
 }
@@ -200,6 +217,24 @@ absl::Status Experiment::AdvanceSelection() {
   if (next < static_cast<int>(phases_.size())) return BeginPhase(next, *winner);
   ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, stage_.stage + 1).Final(next, *winner));
   return BeginStage(commit);
+}
+
+// A run without the scores that it was made for is not done; taken up again, it tries what has failed once more.
+absl::Status Experiment::AdvanceFinal(const std::vector<TrialRecord>& trials) {
+  for (const TrialRecord& trial : trials) {
+    if (trial.purpose != Purpose::kTest || trial.state != TrialState::kFailed) continue;
+    ASSIGN_OR_RETURN(const std::string name, NameOfTested(trial));
+    return End(ExperimentState::kFailed, absl::StrCat("the sealed test of ", name, " failed: ", trial.failure));
+  }
+  return End(ExperimentState::kDone, "");
+}
+
+absl::StatusOr<std::string> Experiment::NameOfTested(const TrialRecord& trial) {
+  ASSIGN_OR_RETURN(const GenomeRecord genome, store_.Genome(trial.genome));
+  if (!genome.phase.has_value()) return absl::StrCat("model \"", genome.label, "\"");
+  const std::string& phase = phases_[static_cast<size_t>(*genome.phase)].name();
+  if (genome.chosen) return absl::StrCat("the winner of phase \"", phase, "\"");
+  return absl::StrCat("the merge \"", genome.label, "\" of phase \"", phase, "\"");
 }
 
 absl::Status Experiment::End(ExperimentState state, const std::string& error) {

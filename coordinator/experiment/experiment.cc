@@ -10,35 +10,32 @@
 #include "common/base/status.h"
 
 namespace heterosis {
-namespace {
-
-// The samples of one shard, as a slice [begin, end) of the trial's.
-std::pair<size_t, size_t> SliceOf(int shard, int shard_size, size_t sample_count) {
-  const size_t begin = static_cast<size_t>(shard) * static_cast<size_t>(shard_size);
-  return {begin, std::min(begin + static_cast<size_t>(shard_size), sample_count)};
-}
-
-}  // namespace
-
 Experiment::Experiment(ExperimentSetup setup, std::vector<PhasePlan> phases, Store& store, const Clock& clock)
     : setup_(std::move(setup)),
       phases_(std::move(phases)),
       record_(RecordOf(setup_, phases_)),
       store_(store),
-      clock_(clock),
-      samples_planned_(SamplesPlanned(setup_, phases_)) {}
+      clock_(clock) {}
 
 Experiment::~Experiment() = default;
 
 absl::Status Experiment::RegisterWorker(const WorkerRecord& worker) {
-  return store_.CommitWorker(worker, now_ms());
+  RETURN_IF_ERROR(store_.CommitWorker(worker, now_ms()));
+  worker_names_[worker.session] = worker.name;
+  return absl::OkStatus();
+}
+
+std::pair<size_t, size_t> Experiment::SliceOf(int shard, size_t sample_count) const {
+  const auto shard_size = static_cast<size_t>(setup_.config.evaluation().shard_size());
+  const size_t begin = static_cast<size_t>(shard) * shard_size;
+  return {begin, std::min(begin + shard_size, sample_count)};
 }
 
 ShardWork Experiment::WorkOf(const ShardKey& key) const {
   const OpenTrial& trial = open_.at(key.trial);
   ShardWork work{.key = key, .recipe = trial.recipe, .split = trial.samples.split, .samples = {}, .problems = {}};
   const std::vector<Problem>& problems = setup_.problems(work.split);
-  const auto [begin, end] = SliceOf(key.shard, setup_.config.evaluation().shard_size(), trial.samples.samples.size());
+  const auto [begin, end] = SliceOf(key.shard, trial.samples.samples.size());
   for (size_t i = begin; i < end; ++i) {
     const int sample = trial.samples.samples[i];
     work.samples.push_back(sample);
@@ -120,8 +117,8 @@ absl::Status Experiment::Tick() {
   if (finished()) return absl::OkStatus();
   const Clock::Duration now = clock_.Monotonic();
   for (const Scheduler::Lost& lost : scheduler_->Overdue(now)) {
-    LogWarning(absl::StrFormat("worker %s was silent for too long: trial %d, shard %d goes to another", lost.worker,
-                               lost.key.trial, lost.key.shard));
+    LogWarning(absl::StrFormat("worker %s was silent for too long: trial %d, shard %d goes to another",
+                               worker_names_[lost.worker], lost.key.trial, lost.key.shard));
     RETURN_IF_ERROR(Fail(lost.worker, {lost.key, FailureClass::kInfra, "the worker fell silent"}));
   }
   scheduler_->ForgetSilentWorkers(now);
@@ -147,7 +144,7 @@ Progress Experiment::progress() const {
   progress.shards_open = scheduler_->open_shards();
   progress.shards_leased = scheduler_->leased_shards();
   progress.samples_done = samples_done_;
-  progress.samples_total = std::max(samples_planned_, samples_done_);
+  progress.samples_total = std::max(samples_total_, samples_done_);
   progress.workers = scheduler_->workers();
   progress.epoch = epoch_;
   if (first_lease_.has_value()) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,6 +38,7 @@ class Experiment {
   ~Experiment();
 
   const std::string& name() const { return record_.name; }
+  const std::string& run_id() const { return run_id_; }                      // ExperimentRecord::run_id
   const std::vector<ModelRecord>& models() const { return record_.models; }  // with digests, in the order of the config
 
   // Notes who a session is, for the database. May be repeated.
@@ -54,6 +56,12 @@ class Experiment {
   absl::Status WorkerLost(const std::string& worker);
   // It reported failures of class kInvalid and gets no more work.
   bool IsBarred(const std::string& worker) const { return scheduler_->IsBarred(worker); }
+
+  // Whether an error of a call is trouble of the machine that may pass, such as a full disk. Others would come again
+  // and again.
+  static bool MayPass(const absl::Status& error) {
+    return absl::IsResourceExhausted(error) || absl::IsUnavailable(error);
+  }
 
   // Takes back the leases of silent workers. Call about once a second.
   absl::Status Tick();
@@ -76,6 +84,8 @@ class Experiment {
   Experiment(ExperimentSetup setup, std::vector<PhasePlan> phases, Store& store, const Clock& clock);
 
   // experiment.cc: the stage that runs.
+  // The samples of one shard, as a slice [begin, end) of the trial's.
+  std::pair<size_t, size_t> SliceOf(int shard, size_t sample_count) const;
   ShardWork WorkOf(const ShardKey& key) const;
   absl::Status CheckResult(const ShardResult& result) const;
   absl::Status Fail(const std::string& worker, const ShardFailure& failure);
@@ -90,19 +100,24 @@ class Experiment {
   absl::Status Advance();
   absl::Status AdvanceGeneration(const std::vector<TrialRecord>& trials);
   absl::Status AdvanceSelection();
+  absl::Status AdvanceFinal(const std::vector<TrialRecord>& trials);
   absl::Status BeginPhase(int phase, std::optional<int64_t> chosen);
   // Gives a phase the recipes of the earlier phases' winners that it builds on; `chosen` won the phase before it, and
   // may not be marked yet.
   absl::Status UseWinners(int phase, std::optional<int64_t> chosen);
   absl::Status BeginStage(const StageCommit& commit);
+  absl::StatusOr<bool> AdoptIfCommitted();
   absl::Status End(ExperimentState state, const std::string& error);
   // Takes over a stage that is in the store.
   absl::Status Adopt(const StageRecord& stage, const std::vector<TrialRecord>& trials);
   absl::Status LoadFitness();
+  // What the sealed test of a trial is called in an error.
+  absl::StatusOr<std::string> NameOfTested(const TrialRecord& trial);
 
   const ExperimentSetup setup_;
   std::vector<PhasePlan> phases_;
-  const ExperimentRecord record_;
+  const ExperimentRecord record_;  // as it is now; what is stored may differ in paths and the like
+  std::string run_id_;
   Store& store_;
   const Clock& clock_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -117,8 +132,9 @@ class Experiment {
 
   // For progress() only.
   FitnessSummary fitness_;  // of the phase so far
-  int64_t samples_planned_ = 0, samples_done_ = 0, samples_before_ = 0;
+  int64_t samples_total_ = 0, samples_done_ = 0, samples_before_ = 0;
   std::optional<Clock::Duration> first_lease_;
+  std::map<std::string, std::string> worker_names_;  // session -> the name for people
 };
 
 }  // namespace heterosis

@@ -73,17 +73,29 @@ SampleSet WholeSplit(const ExperimentSetup& setup, Split split) {
 }
 
 int64_t SamplesPlanned(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases) {
+  const auto parents = static_cast<int64_t>(ParentNames(setup.config).size() * setup.search.size());
+  return parents + SamplesPlannedAfter(setup, phases, {.kind = StageKind::kParents});
+}
+
+int64_t SamplesPlannedAfter(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases,
+                            const StageRecord& stage) {
+  if (stage.kind == StageKind::kFinal) return 0;
   const auto size = [](const std::vector<Problem>& problems) { return static_cast<int64_t>(problems.size()); };
   const int64_t search = size(setup.search), validation = size(setup.validation), test = size(setup.test);
-  const auto parents = static_cast<int64_t>(ParentNames(setup.config).size());
-  int64_t samples = parents * (search + validation + test);
+  int64_t samples = static_cast<int64_t>(ParentNames(setup.config).size()) * (validation + test);
   for (const PhasePlan& phase : phases) {
+    constexpr int kBaselines = 2;  // the uniform merge and x0, in the final stage as the winner is
+    samples += kBaselines * (validation + test) + test;
+    if (phase.index() < stage.phase.value_or(0)) continue;
+    const bool running = stage.phase == phase.index();
+    if (running && stage.kind == StageKind::kSelection) continue;
     const int64_t batch = phase.per_generation() > 0 ? std::min<int64_t>(phase.per_generation(), search) : search;
     const int64_t rescored = validation > 0 ? validation : search;
-    constexpr int kBaselines = 2;  // the uniform merge and x0
-    samples += (int64_t{phase.population()} * phase.generations() + 1) * batch + (phase.top() + 1) * rescored;
-    samples += kBaselines * (validation + test) + test;
-    if (phase.validates_each_generation()) samples += int64_t{2} * phase.generations() * validation;
+    const int generations = phase.generations() - (running ? stage.generation.value_or(0) + 1 : 0);
+    samples += int64_t{phase.population()} * generations * batch + (phase.top() + 1) * rescored;
+    if (!running) samples += batch;  // x0, with the first generation
+    // Beside each generation after the first, and in the selection.
+    if (phase.validates_each_generation()) samples += int64_t{2} * (generations + (running ? 1 : 0)) * validation;
   }
   return samples;
 }

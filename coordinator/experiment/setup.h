@@ -37,6 +37,9 @@ SampleSet WholeSplit(const ExperimentSetup& setup, Split split);
 
 // Samples that all trials of the experiment score if none is answered from the database, an upper estimate.
 int64_t SamplesPlanned(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases);
+// The same of the trials of the stages that come after `stage`.
+int64_t SamplesPlannedAfter(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases,
+                            const StageRecord& stage);
 
 // What a new experiment writes down about itself.
 ExperimentRecord RecordOf(const ExperimentSetup& setup, const std::vector<PhasePlan>& phases);

@@ -53,8 +53,12 @@ CmaConstants MakeCmaConstants(int dimension, int population) {
   k.chi_n = std::sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n));
   k.weights = Weights(k, std::move(raw));
   k.eigen_gap = 1 / ((k.c1 + k.c_mu) * n * 10);
-  k.tpa_damping = 0.7 + 2 * std::log(n) + 2 * std::log(std::max(1.0, population - n));
+  k.tpa_damping = TpaDamping(dimension, population);
   return k;
+}
+
+double TpaDamping(int dimension, int population) {
+  return 0.7 + 2 * std::log(dimension) + 2 * std::log(std::max(1, population - dimension));
 }
 
 }  // namespace heterosis

@@ -26,4 +26,6 @@ struct CmaConstants {
 // dimension >= 1, population >= 2.
 CmaConstants MakeCmaConstants(int dimension, int population);
 
+double TpaDamping(int dimension, int population);
+
 }  // namespace heterosis

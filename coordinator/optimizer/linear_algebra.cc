@@ -34,22 +34,40 @@ int Int(size_t n) {
   return static_cast<int>(n);
 }
 
+// rows * B, or rows * B^T where `transposed`.
+Matrix Times(const Matrix& rows, const Matrix& vectors, bool transposed) {
+  if (rows.rows == 0 || vectors.rows == 0) return rows;
+  Matrix result(rows.rows, rows.columns);
+  const OneBlasThread one_thread;
+  const int n = Int(rows.columns);
+  // Our rows of `vectors` are the columns of B.
+  if (rows.rows == 1) {
+    cblas_dgemv(CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, n, n, 1.0, vectors.values.data(), n,
+                rows.values.data(), 1, 0.0, result.values.data(), 1);
+    return result;
+  }
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasNoTrans : CblasTrans, Int(rows.rows), n, n, 1.0,
+              rows.values.data(), n, vectors.values.data(), n, 0.0, result.values.data(), n);
+  return result;
+}
+
+void ScaleColumns(std::span<const double> factors, Matrix& matrix) {
+  for (size_t i = 0; i < matrix.rows; ++i) {
+    const std::span<double> row = matrix.row(i);
+    for (size_t j = 0; j < row.size(); ++j) row[j] *= factors[j];
+  }
+}
+
+std::vector<double> Inverse(std::vector<double> scales) {
+  for (double& scale : scales) scale = 1 / scale;
+  return scales;
+}
+
 // rows * B * diag(factors) * B^T.
 Matrix Apply(const EigenBasis& basis, std::span<const double> factors, const Matrix& rows) {
-  const OneBlasThread one_thread;
-  const int m = Int(rows.rows);
-  const int n = Int(rows.columns);
-  const double* vectors = basis.vectors.values.data();
-  Matrix inner(rows.rows, rows.columns);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, n, 1.0, rows.values.data(), n, vectors, n, 0.0,
-              inner.values.data(), n);
-  for (size_t i = 0; i < inner.rows; ++i) {
-    for (size_t j = 0; j < inner.columns; ++j) inner.row(i)[j] *= factors[j];
-  }
-  Matrix result(rows.rows, rows.columns);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, n, 1.0, inner.values.data(), n, vectors, n, 0.0,
-              result.values.data(), n);
-  return result;
+  Matrix inner = Times(rows, basis.vectors, false);
+  ScaleColumns(factors, inner);
+  return Times(inner, basis.vectors, true);
 }
 
 }  // namespace
@@ -61,7 +79,7 @@ Matrix Matrix::Identity(size_t n) {
 }
 
 EigenBasis EigenBasis::Identity(size_t n) {
-  return {Matrix::Identity(n), std::vector<double>(n, 1.0)};
+  return {Matrix(), std::vector<double>(n, 1.0)};
 }
 
 absl::Status Decompose(const Matrix& c, EigenBasis& basis, bool& clamped) {
@@ -95,12 +113,27 @@ Matrix ApplyRoot(const EigenBasis& basis, const Matrix& rows) {
 }
 
 Matrix ApplyInverseRoot(const EigenBasis& basis, const Matrix& rows) {
-  std::vector<double> factors(basis.scales);
-  for (double& factor : factors) factor = 1 / factor;
-  return Apply(basis, factors, rows);
+  return Apply(basis, Inverse(basis.scales), rows);
+}
+
+std::vector<double> ApplyInverseRoot(const EigenBasis& basis, const std::vector<double>& row) {
+  Matrix rows;
+  rows.rows = 1;
+  rows.columns = row.size();
+  rows.values = row;
+  return ApplyInverseRoot(basis, rows).values;
+}
+
+std::vector<double> WhitenedSquares(const EigenBasis& basis, const Matrix& rows) {
+  Matrix inner = Times(rows, basis.vectors, false);  // the B of B D^(-1) B^T r would not change its length
+  ScaleColumns(Inverse(basis.scales), inner);
+  std::vector<double> squares;
+  for (size_t i = 0; i < inner.rows; ++i) squares.push_back(Dot(inner.row(i), inner.row(i)));
+  return squares;
 }
 
 void UpdateUpperTriangle(double beta, double alpha, const Matrix& rows, Matrix& c) {
+  if (rows.rows == 0 && beta == 1) return;
   const OneBlasThread one_thread;
   const int n = Int(c.rows);
   cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, n, Int(rows.rows), alpha, rows.values.data(), n, beta,
@@ -108,7 +141,7 @@ void UpdateUpperTriangle(double beta, double alpha, const Matrix& rows, Matrix& 
 }
 
 Matrix Compose(const EigenBasis& basis) {
-  Matrix scaled = basis.vectors;
+  Matrix scaled = basis.vectors.rows > 0 ? basis.vectors : Matrix::Identity(basis.scales.size());
   for (size_t i = 0; i < scaled.rows; ++i) {
     for (double& value : scaled.row(i)) value *= basis.scales[i];
   }

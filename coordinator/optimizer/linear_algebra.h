@@ -30,7 +30,8 @@ struct Matrix {
 struct EigenBasis {
   static EigenBasis Identity(size_t n);
 
-  Matrix vectors;              // n x n; row i is the i-th eigenvector, the i-th column of B
+  // n x n; row i is the i-th eigenvector, the i-th column of B. Empty (0 x 0) for B = I, which costs nothing.
+  Matrix vectors;
   std::vector<double> scales;  // n positive values, rising: square roots of the eigenvalues
 };
 
@@ -44,6 +45,9 @@ absl::Status Decompose(const Matrix& c, EigenBasis& basis, bool& clamped);
 Matrix ApplyRoot(const EigenBasis& basis, const Matrix& rows);
 // Every row r becomes C^(-1/2) r.
 Matrix ApplyInverseRoot(const EigenBasis& basis, const Matrix& rows);
+std::vector<double> ApplyInverseRoot(const EigenBasis& basis, const std::vector<double>& row);
+// |C^(-1/2) r|^2 of every row r: one product where ApplyInverseRoot takes two.
+std::vector<double> WhitenedSquares(const EigenBasis& basis, const Matrix& rows);
 
 // The upper triangle of `c` becomes beta c + alpha rows^T rows.
 void UpdateUpperTriangle(double beta, double alpha, const Matrix& rows, Matrix& c);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/random.h"
 
 namespace heterosis {
 
@@ -51,8 +53,11 @@ class Optimizer {
 
 struct OptimizerOptions {
   enum class Kind {
-    kCma,     // CMA-ES with a full covariance matrix, as the `cmaes` package
-    kRandom,  // uniform in the bounds: what the same budget finds without learning
+    kCma,        // CMA-ES with a full covariance matrix, as the `cmaes` package
+    kSepCma,     // CMA-ES with a diagonal covariance, as its SepCMA: linear in the dimension
+    kCmaMargin,  // CMA-ES with margin, as its CMAwM: genes with a step are discrete
+    kMixed,      // a Bernoulli model for the genes with a step, which are bits, and separable CMA-ES for the others
+    kRandom,     // uniform in the bounds: what the same budget finds without learning
   };
   enum class Bounds {
     kClip,      // clips a candidate, and learns from the clipped point
@@ -60,9 +65,13 @@ struct OptimizerOptions {
   };
   enum class StepSize {
     kCsa,   // cumulative step-size adaptation: the paper's
-    kTpa,   // two-point adaptation: far faster where generations are few for the dimension
+    kTpa,   // two-point adaptation: far faster where generations are few for the dimension (not for kMixed)
     kAuto,  // kTpa from 64 dimensions on, else kCsa
   };
+  // Says which genes of a genome have an effect: `active` comes in filled with 1, and the callback clears the others.
+  using ActiveGenes = std::function<void(std::span<const double> genome, std::span<char> active)>;
+  // Changes a genome a little, in a way that fits the space.
+  using Mutation = std::function<void(std::span<double> genome, RandomStream& random)>;
 
   Kind kind = Kind::kCma;
   int dimension = 0;
@@ -77,6 +86,19 @@ struct OptimizerOptions {
   StepSize step_size = StepSize::kAuto;
   int max_resampling = 0;                     // 0: 10 * dimension (Optuna)
   std::vector<std::vector<double>> injected;  // known points: the first candidates of generation 0, clipped
+
+  // The step of every discrete gene, 0 for a continuous one; it must divide the gene's interval. For kCmaMargin and
+  // kMixed one per dimension; else empty. A step of upper - lower makes a bit: it is one of the two bounds, and which
+  // one a mean and sigma ask for is decided at their midpoint. kMixed knows no other discrete genes.
+  std::vector<double> steps;
+  // For kMixed, both pure functions that are the same whenever a snapshot is restored. A gene that `active` clears is
+  // inert in that candidate: it stays at the mean, and the candidate teaches nothing about it. `mutate` makes a
+  // share `move_probability` of each generation after the first from copies of the last one's best; candidate 0 is then
+  // the very best, unchanged, which is thereby scored again. Values that `mutate` leaves out of bounds are clipped.
+  ActiveGenes active;
+  Mutation mutate;
+  double move_probability = kMoveProbability;
+  static constexpr double kMoveProbability = 0.25;
 };
 
 // InvalidArgument says which option is wrong and what it may be.

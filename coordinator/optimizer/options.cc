@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "coordinator/optimizer/margin.h"
 
 namespace heterosis {
 namespace {
@@ -19,6 +20,28 @@ constexpr int kTpaPopulationMin = 4;
 
 absl::Status Invalid(std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("optimizer options: ", std::string(what)));
+}
+
+const char* Name(OptimizerOptions::Kind kind) {
+  switch (kind) {
+    case OptimizerOptions::Kind::kCma:
+      return "cma";
+    case OptimizerOptions::Kind::kSepCma:
+      return "sep_cma";
+    case OptimizerOptions::Kind::kCmaMargin:
+      return "cma_margin";
+    case OptimizerOptions::Kind::kMixed:
+      return "mixed";
+    case OptimizerOptions::Kind::kRandom:
+      return "random";
+  }
+  return "unknown";
+}
+const char* Name(OptimizerOptions::Bounds bounds) {
+  return bounds == OptimizerOptions::Bounds::kClip ? "clip" : "resample";
+}
+const char* Name(OptimizerOptions::StepSize step) {
+  return step == OptimizerOptions::StepSize::kCsa ? "csa" : "tpa";
 }
 
 absl::Status CheckBounds(const OptimizerOptions& options) {
@@ -42,6 +65,49 @@ absl::Status CheckBounds(const OptimizerOptions& options) {
   return absl::OkStatus();
 }
 
+bool HasDiscreteGenes(OptimizerOptions::Kind kind) {
+  return kind == OptimizerOptions::Kind::kCmaMargin || kind == OptimizerOptions::Kind::kMixed;
+}
+
+absl::Status CheckSteps(const OptimizerOptions& options) {
+  const size_t n = static_cast<size_t>(options.dimension);
+  if (!HasDiscreteGenes(options.kind)) {
+    return options.steps.empty() ? absl::OkStatus() : Invalid("steps are for the kinds cma_margin and mixed only");
+  }
+  if (options.steps.size() != n || options.lower.size() != n) {
+    return Invalid(absl::StrCat("steps has ", options.steps.size(), " and lower ", options.lower.size(), " values; ",
+                                Name(options.kind), " needs one of each per dimension (", n, ")"));
+  }
+  for (size_t i = 0; i < n; ++i) {
+    const double step = options.steps[i];
+    if (step == 0) continue;
+    const double range = options.upper[i] - options.lower[i];
+    const double count = std::round(range / step);
+    if (!(step > 0) || !std::isfinite(range) || !(count >= 1) || !(std::abs(count * step - range) <= 1e-9 * range)) {
+      return Invalid(absl::StrCat("steps[", i, "] = ", step, " must be 0 or divide the finite interval from ",
+                                  options.lower[i], " to ", options.upper[i]));
+    }
+    if (options.kind == OptimizerOptions::Kind::kMixed && count != 1) {
+      return Invalid(absl::StrCat("steps[", i, "] = ", step, " must be 0 or, for mixed, upper - lower = ", range));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMoves(const OptimizerOptions& options) {
+  if (!(options.move_probability >= 0 && options.move_probability <= 1)) {
+    return Invalid(absl::StrCat("move_probability is ", options.move_probability, ", it must be in [0, 1]"));
+  }
+  const bool callbacks = options.active != nullptr || options.mutate != nullptr;
+  if (callbacks && options.kind != OptimizerOptions::Kind::kMixed) {
+    return Invalid("active and mutate are for the kind mixed only");
+  }
+  if (options.kind == OptimizerOptions::Kind::kMixed && options.step_size == OptimizerOptions::StepSize::kTpa) {
+    return Invalid("step size tpa is not for the kind mixed: its candidates differ in more than their real genes");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPoint(const std::vector<double>& point, size_t dimension, std::string_view name) {
   if (point.size() != dimension) {
     return Invalid(absl::StrCat(std::string(name), " has ", point.size(), " values, the dimension is ", dimension));
@@ -54,8 +120,8 @@ absl::Status CheckPoint(const std::vector<double>& point, size_t dimension, std:
 
 absl::Status CheckOptions(const OptimizerOptions& options) {
   const size_t n = static_cast<size_t>(options.dimension);
-  if (options.kind == OptimizerOptions::Kind::kCma && options.population < 2) {
-    return Invalid(absl::StrCat("population is ", options.population, ", CMA-ES needs at least 2"));
+  if (options.kind != OptimizerOptions::Kind::kRandom && options.population < 2) {
+    return Invalid(absl::StrCat("population is ", options.population, ", ", Name(options.kind), " needs at least 2"));
   }
   if (options.population < 1) return Invalid(absl::StrCat("population is ", options.population));
   if (!(options.sigma > 0) || !(options.sigma < 1e32)) {
@@ -63,6 +129,8 @@ absl::Status CheckOptions(const OptimizerOptions& options) {
   }
   if (options.max_resampling < 0) return Invalid(absl::StrCat("max_resampling is ", options.max_resampling));
   RETURN_IF_ERROR(CheckBounds(options));
+  RETURN_IF_ERROR(CheckSteps(options));
+  RETURN_IF_ERROR(CheckMoves(options));
   RETURN_IF_ERROR(CheckPoint(options.mean, n, "mean"));
   if (!BoxOf(options).Contains(options.mean)) return Invalid("mean is outside the bounds");
   if (options.injected.size() > static_cast<size_t>(options.population)) {
@@ -89,16 +157,6 @@ std::string Difference(std::string_view name, const std::vector<double>& snapsho
   return snapshot == asked ? std::string() : absl::StrCat(std::string(name), ", ");
 }
 
-const char* Name(OptimizerOptions::Kind kind) {
-  return kind == OptimizerOptions::Kind::kCma ? "cma" : "random";
-}
-const char* Name(OptimizerOptions::Bounds bounds) {
-  return bounds == OptimizerOptions::Bounds::kClip ? "clip" : "resample";
-}
-const char* Name(OptimizerOptions::StepSize step) {
-  return step == OptimizerOptions::StepSize::kCsa ? "csa" : "tpa";
-}
-
 std::vector<double> Flat(const std::vector<std::vector<double>>& points) {
   std::vector<double> flat;
   for (const std::vector<double>& point : points) flat.insert(flat.end(), point.begin(), point.end());
@@ -112,11 +170,16 @@ absl::StatusOr<OptimizerOptions> ResolveOptions(OptimizerOptions options) {
   if (options.population == 0) options.population = 4 + static_cast<int>(std::floor(3 * std::log(options.dimension)));
   if (options.max_resampling == 0) options.max_resampling = 10 * options.dimension;
   if (options.step_size == OptimizerOptions::StepSize::kAuto) {
-    const bool tpa = options.dimension >= kTpaDimensionMin && options.population >= kTpaPopulationMin;
+    const bool tpa = options.dimension >= kTpaDimensionMin && options.population >= kTpaPopulationMin &&
+                     options.kind != OptimizerOptions::Kind::kMixed;
     options.step_size = tpa ? OptimizerOptions::StepSize::kTpa : OptimizerOptions::StepSize::kCsa;
   }
   RETURN_IF_ERROR(CheckOptions(options));
-  for (std::vector<double>& point : options.injected) BoxOf(options).Clip(point);
+  const GeneGrid grid(options);
+  for (std::vector<double>& point : options.injected) {
+    BoxOf(options).Clip(point);
+    for (size_t k = 0; k < grid.genes().size(); ++k) point[grid.genes()[k]] = grid.Nearest(k, point[grid.genes()[k]]);
+  }
   return options;
 }
 
@@ -138,6 +201,10 @@ void WriteOptions(const OptimizerOptions& resolved, SnapshotWriter& writer) {
   writer.Text(Name(resolved.step_size));
   writer.Uint64(static_cast<uint64_t>(resolved.max_resampling));
   writer.Doubles(Flat(resolved.injected));
+  writer.Doubles(resolved.steps);
+  writer.Uint64(resolved.active != nullptr ? 1 : 0);
+  writer.Uint64(resolved.mutate != nullptr ? 1 : 0);
+  writer.Double(resolved.move_probability);
 }
 
 absl::Status ReadSameOptions(const OptimizerOptions& resolved, SnapshotReader& reader) {
@@ -155,6 +222,10 @@ absl::Status ReadSameOptions(const OptimizerOptions& resolved, SnapshotReader& r
   differences += Difference<std::string>("step_size", reader.Text(), Name(resolved.step_size));
   differences += Difference("max_resampling", reader.Uint64(), static_cast<uint64_t>(resolved.max_resampling));
   differences += Difference("injected", reader.Doubles(), Flat(resolved.injected));
+  differences += Difference("steps", reader.Doubles(), resolved.steps);
+  differences += Difference("active", reader.Uint64(), uint64_t{resolved.active != nullptr});
+  differences += Difference("mutate", reader.Uint64(), uint64_t{resolved.mutate != nullptr});
+  differences += Difference("move_probability", reader.Double(), resolved.move_probability);
   RETURN_IF_ERROR(reader.status());
   if (differences.empty()) return absl::OkStatus();
   differences.resize(differences.size() - 2);

@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the snapshot format is little-endian");
 
 constexpr std::string_view kFormat = "HETOPT";
-constexpr std::string_view kVersion = "01";
+constexpr std::string_view kVersion = "02";
 constexpr size_t kDigestSize = 64;
 
 absl::Status Damaged(std::string_view what) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of an optimizer's snapshot: "HETOPT01", then fields in a fixed order, then the SHA-256 of all before it (64
+// The bytes of an optimizer's snapshot: "HETOPT02", then fields in a fixed order, then the SHA-256 of all before it (64
 // hexadecimal digits). Numbers are 64 bits, little-endian; texts and arrays have their length before them.
 #pragma once
 

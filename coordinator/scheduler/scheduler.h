@@ -69,8 +69,8 @@ class Scheduler {
   std::optional<ShardKey> Lease(const std::string& worker, Clock::Duration now);
 
   // Prolongs the leases of `holding`; a shard that is open and unleased is leased to `worker` again under the attempt
-  // given (its lease had expired, or the coordinator has restarted). Returns those that are no longer the worker's: it
-  // should drop them.
+  // given (its lease had expired, or the coordinator has restarted and `worker` has registered anew). Returns those
+  // that are no longer the worker's: it should drop them.
   std::vector<ShardKey> Heartbeat(const std::string& worker, const std::vector<ShardKey>& holding, Clock::Duration now);
 
   // A lease whose worker has been silent for too long.

@@ -16,6 +16,8 @@
 namespace heterosis {
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
 constexpr double kWaitSecondsMax = 30;
 // How often a waiting call looks whether its caller has gone.
 constexpr std::chrono::milliseconds kGonePoll{500};
@@ -41,11 +43,13 @@ absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1:
   MutexLock lock(mutex_);
   if (sessions_.size() >= kSessionsMax) return absl::ResourceExhaustedError("too many workers have registered");
   const std::string session = absl::StrFormat("%s-%d", session_prefix_, sessions_.size() + 1);
-  RETURN_IF_ERROR(experiment_.RegisterWorker({session, request.worker(), request.device()}));
-  sessions_[session] = request.worker();
+  const absl::Status written = experiment_.RegisterWorker({session, request.worker(), request.device()});
+  if (!written.ok()) return TryAgainLater(written);
+  sessions_[session] = {.worker = request.worker(), .heard = SteadyClock::now()};
   LogInfo(absl::StrFormat("worker %s (%s) has joined", request.worker(), request.device()));
   response->set_session(session);
   response->set_experiment(experiment_.name());
+  response->set_run(experiment_.run_id());
   for (const ModelRecord& model : experiment_.models()) {
     auto& identity = *response->add_models();
     identity.set_name(model.name);
@@ -56,9 +60,17 @@ absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1:
   return absl::OkStatus();
 }
 
-absl::Status ExperimentService::CheckSession(const std::string& session) const {
-  if (sessions_.contains(session)) return absl::OkStatus();
-  return absl::NotFoundError("unknown session: register again");
+absl::Status ExperimentService::CheckSession(const std::string& session) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return absl::NotFoundError("unknown session: register again");
+  found->second.heard = SteadyClock::now();
+  found->second.gone = false;
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::TryAgainLater(const absl::Status& error) {
+  if (!Experiment::MayPass(error)) broken_.Update(error);
+  return absl::UnavailableError(error.message());
 }
 
 absl::Status ExperimentService::CheckModels(const v1::LeaseRequest& request) const {
@@ -81,8 +93,10 @@ absl::Status ExperimentService::CheckModels(const v1::LeaseRequest& request) con
 absl::Status ExperimentService::TryLease(const std::string& session, v1::LeaseResponse* response) {
   if (experiment_.finished()) {
     response->set_finished(true);
+    sessions_[session].gone = true;  // it hears so, and ends
     return absl::OkStatus();
   }
+  if (stopping_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::optional<ShardWork> work, experiment_.Lease(session));
   if (work.has_value()) *response->mutable_work() = ToWire(*work);
   return absl::OkStatus();
@@ -90,22 +104,25 @@ absl::Status ExperimentService::TryLease(const std::string& session, v1::LeaseRe
 
 absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std::function<bool()>& gone,
                                       v1::LeaseResponse* response) {
-  using SteadyClock = std::chrono::steady_clock;
   const double asked = request.wait_seconds();
   const double wait = asked > 0 ? std::min(asked, kWaitSecondsMax) : 0;  // also of NaN
   const auto end =
       SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(wait));
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckSession(request.session()));
-  RETURN_IF_ERROR(CheckModels(request));
-  if (experiment_.IsBarred(request.session())) {
-    return absl::FailedPreconditionError(
-        "this worker has reported that it cannot do this experiment's work; see its log");
+  absl::Status fit = CheckModels(request);
+  if (fit.ok() && experiment_.IsBarred(request.session())) {
+    fit =
+        absl::FailedPreconditionError("this worker has reported that it cannot do this experiment's work; see its log");
+  }
+  if (!fit.ok()) {
+    sessions_[request.session()].gone = true;
+    return fit;
   }
   for (;;) {
-    if (!stopping_ && !gone()) {
+    if (!gone()) {
       const absl::Status leased = TryLease(request.session(), response);
-      if (!leased.ok()) return absl::UnavailableError(leased.message());
+      if (!leased.ok()) return TryAgainLater(leased);
     }
     if (response->next_case() != v1::LeaseResponse::NEXT_NOT_SET) return absl::OkStatus();
     if (stopping_ || gone() || SteadyClock::now() >= end) break;
@@ -120,8 +137,14 @@ absl::Status ExperimentService::Heartbeat(const v1::HeartbeatRequest& request, v
   for (const v1::ShardKey& key : request.holding()) holding.push_back(FromWire(key));
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckSession(request.session()));
-  for (const ShardKey& key : experiment_.Heartbeat(request.session(), holding))
-    *response->add_cancelled() = ToWire(key);
+  std::vector<ShardKey> cancelled;
+  if (request.run() == experiment_.run_id()) {
+    cancelled = experiment_.Heartbeat(request.session(), holding);
+  } else {
+    cancelled = holding;  // our trials have the same numbers, but are others
+    experiment_.Heartbeat(request.session(), {});
+  }
+  for (const ShardKey& key : cancelled) *response->add_cancelled() = ToWire(key);
   return absl::OkStatus();
 }
 
@@ -139,14 +162,18 @@ absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::Rep
   }
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckSession(request.session()));
+  const std::string& worker = sessions_[request.session()].worker;
+  if (request.run() != experiment_.run_id()) {
+    LogWarning(absl::StrFormat("a report of worker %s is of another run and does not count", worker));
+    response->set_accepted(false);
+    return absl::OkStatus();
+  }
   const absl::StatusOr<bool> accepted = result.has_value() ? experiment_.Report(request.session(), *result)
                                                            : experiment_.ReportFailure(request.session(), *failure);
   if (!accepted.ok()) {
     // The worker repeats a report that could not be written down, and drops one that is wrong.
-    LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", sessions_[request.session()],
-                               accepted.status().message()));
-    return absl::IsInvalidArgument(accepted.status()) ? accepted.status()
-                                                      : absl::UnavailableError(accepted.status().message());
+    LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", worker, accepted.status().message()));
+    return absl::IsInvalidArgument(accepted.status()) ? accepted.status() : TryAgainLater(accepted.status());
   }
   response->set_accepted(*accepted);
   changed_.notify_all();
@@ -157,7 +184,26 @@ absl::Status ExperimentService::Tick() {
   MutexLock lock(mutex_);
   const absl::Status status = experiment_.Tick();
   changed_.notify_all();
-  return status;
+  return status.ok() ? broken_ : status;
+}
+
+void ExperimentService::WorkerLost(const std::string& worker) {
+  MutexLock lock(mutex_);
+  for (auto& [session, state] : sessions_) {
+    if (state.worker != worker || state.gone) continue;
+    state.gone = true;
+    // What could not be written down ends with the lease.
+    if (const absl::Status lost = experiment_.WorkerLost(session); !lost.ok()) LogWarning(Message(lost));
+  }
+  changed_.notify_all();
+}
+
+bool ExperimentService::EveryoneKnowsTheEnd() const {
+  MutexLock lock(mutex_);
+  if (!experiment_.finished()) return false;
+  const SteadyClock::time_point silent = SteadyClock::now() - lease_;
+  return std::none_of(sessions_.begin(), sessions_.end(),
+                      [&](const auto& entry) { return !entry.second.gone && entry.second.heard > silent; });
 }
 
 void ExperimentService::StopLeasing() {

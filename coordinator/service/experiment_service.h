@@ -3,6 +3,7 @@
 // held around every use of the experiment.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
@@ -30,18 +31,35 @@ class ExperimentService {
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Report(const v1::ReportRequest& request, v1::ReportResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Expires leases; call a few times a second. An error says that nothing can be written now (a full disk); call again.
+  // Expires leases; call a few times a second. An error says that nothing can be written; call again where it may pass
+  // (Experiment::MayPass). One that cannot pass is told here too when it was a worker's call that met it.
   absl::Status Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Hands out nothing from now on; waiting lease calls return.
+  // A worker's process has ended without a word: whatever its sessions hold is free at once.
+  void WorkerLost(const std::string& worker) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether the experiment is finished and every worker that was heard of within the last lease time has been told so:
+  // the server may go then without leaving one behind that looks for it.
+  bool EveryoneKnowsTheEnd() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Hands out no shard from now on; waiting lease calls return. That the experiment is finished is still told.
   void StopLeasing() ABSL_LOCKS_EXCLUDED(mutex_);
 
   Progress progress() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool finished() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::Status CheckSession(const std::string& session) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  struct Session {
+    std::string worker;                             // its name
+    std::chrono::steady_clock::time_point heard{};  // last
+    bool gone = false;                              // told the end, sent away or dead: nothing more is to come from it
+  };
+
+  // Notes that it was heard of.
+  absl::Status CheckSession(const std::string& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckModels(const v1::LeaseRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What a worker is told of an error that is not its own: to come again. Notes one that cannot pass.
+  absl::Status TryAgainLater(const absl::Status& error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A shard, or the end, or neither for now.
   absl::Status TryLease(const std::string& session, v1::LeaseResponse* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -51,8 +69,9 @@ class ExperimentService {
   const std::string
       session_prefix_;  // differs between starts: a session of an earlier coordinator is not taken for one of ours
   mutable Mutex mutex_;
-  CondVar changed_;                                                      // work may have come up, or the end
-  std::map<std::string, std::string> sessions_ ABSL_GUARDED_BY(mutex_);  // session -> the worker's name
+  CondVar changed_;  // work may have come up, or the end
+  std::map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);  // the first error that cannot pass
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

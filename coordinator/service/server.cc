@@ -11,11 +11,10 @@
 
 #include "common/base/status.h"
 #include "heterosis/v1/worker_service.grpc.pb.h"
+#include "proto/wire.h"
 
 namespace heterosis {
 namespace {
-
-constexpr int kReceiveBytesMax = 32 << 20;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
@@ -84,7 +83,7 @@ class GrpcServer : public Server {
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&handlers_);
-    builder.SetMaxReceiveMessageSize(kReceiveBytesMax);
+    builder.SetMaxReceiveMessageSize(kReportBytesMax);
     // Two coordinators must not share a port: the second one has to fail.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
@@ -117,7 +116,7 @@ class GrpcServer : public Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, ExperimentService& service) {
+absl::Status CheckListen(const ServerOptions& options) {
   const std::optional<HostPort> parsed = ParseAddress(options.address);
   if (!parsed.has_value()) {
     return absl::InvalidArgumentError(
@@ -130,8 +129,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
                      "hand in results. On a private network that is trusted, add --insecure; else tunnel to a loopback "
                      "address (ssh -L)"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, ExperimentService& service) {
+  RETURN_IF_ERROR(CheckListen(options));
   auto server = std::make_unique<GrpcServer>(service);
-  RETURN_IF_ERROR(server->Start(options.address, parsed->host));
+  RETURN_IF_ERROR(server->Start(options.address, ParseAddress(options.address)->host));
   return std::unique_ptr<Server>(std::move(server));
 }
 

@@ -16,6 +16,10 @@ struct ServerOptions {
   bool insecure = false;                    // permits an address beyond loopback, without TLS (DESIGN.md invariant 6)
 };
 
+// What can be said of the address before anything is started: InvalidArgument where it is none, or lies beyond loopback
+// without leave.
+absl::Status CheckListen(const ServerOptions& options);
+
 // Serves from construction until destroyed. `service` must outlive it.
 class Server {
  public:

@@ -43,12 +43,13 @@ absl::StatusOr<bool> Store::HasExperiment() {
 
 absl::StatusOr<ExperimentRecord> Store::LoadExperiment() {
   ExperimentRecord experiment;
-  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT name, config, seed FROM experiment"));
+  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT name, config, seed, run_id FROM experiment"));
   ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return absl::NotFoundError(absl::StrCat(database_->path(), ": holds no experiment"));
   experiment.name = row.Text(0);
   experiment.config = row.Text(1);
   experiment.seed = std::strtoull(row.Text(2).c_str(), nullptr, 10);
+  experiment.run_id = row.Text(3);
   ASSIGN_OR_RETURN(experiment.models, ReadModels(*database_));
   ASSIGN_OR_RETURN(experiment.phases, ReadPhases(*database_));
   ASSIGN_OR_RETURN(experiment.search, ReadProblems(*database_, Split::kSearch));

@@ -7,15 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/digest.h"
+#include "common/base/names.h"
 
 namespace heterosis {
 namespace {
-
-template <typename T>
-struct Named {
-  T value;
-  std::string_view name;
-};
 
 constexpr std::array kStageKinds = {
     Named<StageKind>{StageKind::kParents, "parents"}, Named<StageKind>{StageKind::kGeneration, "generation"},
@@ -30,20 +25,11 @@ constexpr std::array kExperimentStates = {Named<ExperimentState>{ExperimentState
                                           Named<ExperimentState>{ExperimentState::kDone, "done"},
                                           Named<ExperimentState>{ExperimentState::kFailed, "failed"}};
 
-template <typename T, size_t N>
-std::string_view NameIn(const std::array<Named<T>, N>& table, T value) {
-  for (const auto& entry : table) {
-    if (entry.value == value) return entry.name;
-  }
-  return "?";
-}
-
-template <typename T, size_t N>
-absl::StatusOr<T> ValueIn(const std::array<Named<T>, N>& table, std::string_view what, std::string_view name) {
-  for (const auto& entry : table) {
-    if (entry.name == name) return entry.value;
-  }
-  return absl::DataLossError(absl::StrCat("unknown ", std::string(what), " \"", std::string(name), "\""));
+// A name in a database that no table has is damage, not a wrong argument.
+template <typename T>
+absl::StatusOr<T> Stored(absl::StatusOr<T> value) {
+  if (value.ok()) return value;
+  return absl::DataLossError(value.status().message());
 }
 
 }  // namespace
@@ -62,16 +48,16 @@ std::string_view Name(ExperimentState state) {
 }
 
 absl::StatusOr<StageKind> StageKindFromName(std::string_view name) {
-  return ValueIn(kStageKinds, "stage", name);
+  return Stored(ValueIn(kStageKinds, "stage", name));
 }
 absl::StatusOr<Purpose> PurposeFromName(std::string_view name) {
-  return ValueIn(kPurposes, "purpose", name);
+  return Stored(ValueIn(kPurposes, "purpose", name));
 }
 absl::StatusOr<Origin> OriginFromName(std::string_view name) {
-  return ValueIn(kOrigins, "origin", name);
+  return Stored(ValueIn(kOrigins, "origin", name));
 }
 absl::StatusOr<ExperimentState> ExperimentStateFromName(std::string_view name) {
-  return ValueIn(kExperimentStates, "state", name);
+  return Stored(ValueIn(kExperimentStates, "state", name));
 }
 
 std::string SampleSetDigest(Split split, const std::vector<int>& samples) {

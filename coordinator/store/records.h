@@ -65,6 +65,8 @@ struct ExperimentRecord {
   std::string name;
   std::string config;  // canonical text (common/config)
   uint64_t seed = 0;
+  // Names this run of the experiment, in this database, through all starts. Left empty, the store makes a random one.
+  std::string run_id;
   std::vector<ModelRecord> models;
   std::vector<PhaseRecord> phases;
   // By split: search, validation, test; an absent split is empty.

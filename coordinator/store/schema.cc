@@ -16,6 +16,7 @@ CREATE TABLE experiment (
   name TEXT NOT NULL,
   config TEXT NOT NULL,                -- canonical text of the YAML file
   seed TEXT NOT NULL,                  -- 64 bits, unsigned, decimal
+  run_id TEXT NOT NULL,                -- 128 random bits, hex: names this run of the experiment to its workers
   state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
   error TEXT NOT NULL DEFAULT '',
   epoch INTEGER NOT NULL DEFAULT 0,    -- starts of the coordinator

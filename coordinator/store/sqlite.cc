@@ -14,9 +14,11 @@ namespace {
 absl::StatusCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_FULL:
+    case SQLITE_NOMEM:
       return absl::StatusCode::kResourceExhausted;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_IOERR:  // a disk that is away, a quota: what may pass
       return absl::StatusCode::kUnavailable;
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:

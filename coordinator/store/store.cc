@@ -215,10 +215,12 @@ absl::Status Store::Commit(Transaction& transaction, std::string_view what) {
 
 absl::Status Store::CreateExperiment(const ExperimentRecord& experiment, int64_t now_ms) {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO experiment (id, name, config, seed, state, "
-                                                        "created_ms) VALUES (1, ?, ?, ?, 'running', ?)"));
-  insert.Bind(experiment.name).Bind(experiment.config).Bind(absl::StrCat(experiment.seed)).Bind(now_ms);
-  RETURN_IF_ERROR(insert.Run());
+  ASSIGN_OR_RETURN(Statement insert,
+                   database_->Prepare("INSERT INTO experiment (id, name, config, seed, run_id, state, created_ms) "
+                                      "VALUES (1, ?, ?, ?, coalesce(nullif(?, ''), lower(hex(randomblob(16)))), "
+                                      "'running', ?)"));
+  insert.Bind(experiment.name).Bind(experiment.config).Bind(absl::StrCat(experiment.seed)).Bind(experiment.run_id);
+  RETURN_IF_ERROR(insert.Bind(now_ms).Run());
   ASSIGN_OR_RETURN(Statement model, database_->Prepare("INSERT INTO models (name, digest, role) VALUES (?, ?, ?)"));
   for (const ModelRecord& record : experiment.models) {
     RETURN_IF_ERROR(model.Bind(record.name).Bind(record.digest).Bind(record.role).Run());

@@ -179,15 +179,25 @@ def check_tests_are_built(root: pathlib.Path):
             yield f"{path}:1: no CMakeLists.txt names this test, so it never runs"
 
 
-def check_python_tests_run(root: pathlib.Path):
-    """Scripts in the folders whose every script is a test by itself."""
-    for path in files(root):
-        folder, name = os.path.split(path)
-        if folder not in ("tests/integration", "tests/fault") or not name.endswith(".py"):
+def check_python_scripts_are_used(root: pathlib.Path):
+    """A script of the tests is named by a CMakeLists.txt, imported by another script, or run by a test."""
+    paths = [path for path in files(root) if path.startswith("tests/")]
+    texts = {path: (root / path).read_text(encoding="utf-8") for path in paths if path.endswith((".py", ".cc", "CMakeLists.txt"))}
+    for path in paths:
+        name = pathlib.PurePath(path).stem
+        if not path.endswith(".py"):
             continue
-        listing = root / folder / "CMakeLists.txt"
-        if not listing.is_file() or not re.search(rf"(?<!\w){re.escape(name[:-3])}(?!\w)", listing.read_text()):
-            yield f"{path}:1: {folder}/CMakeLists.txt does not name this test, so it never runs"
+        listed = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w.])|(?<!\w){re.escape(name)}\.py\b")
+        imported = re.compile(rf"^import {re.escape(name)}\b", flags=re.MULTILINE)
+        run = re.compile(rf"(?<!\w){re.escape(name)}\.py\b")
+
+        def uses(other: str, text: str) -> bool:
+            if other.endswith("CMakeLists.txt"):
+                return bool(listed.search(text))
+            return other != path and bool(imported.search(text) or run.search(text))
+
+        if not any(uses(other, text) for other, text in texts.items()):
+            yield f"{path}:1: no CMakeLists.txt names this script and no test uses it, so it never runs"
 
 
 def check_golden_files_are_read(root: pathlib.Path):

@@ -111,8 +111,12 @@ class ChecksTest(unittest.TestCase):
     def test_a_name_within_another_name_does_not_count_as_named(self):
         self.expect("tests/unit/dd_test.cc", TEST, "never runs")
 
-    def test_an_integration_script_that_ctest_does_not_know_is_found(self):
-        self.expect("tests/integration/subtracts.py", f'# {SPDX}\n"""Subtracts for real."""\n', "never runs")
+    def test_a_script_that_ctest_does_not_know_and_nothing_imports_is_found(self):
+        self.expect("tests/integration/subtracts.py", f'# {SPDX}\n"""Subtracts for real. Usage: subtracts.py"""\n', "never runs")
+
+    def test_a_script_may_be_imported_by_another(self):
+        self.write("tests/support/numbers.py", f'# {SPDX}\n"""Numbers to add up."""\n')
+        self.expect("tests/support/letters.py", f'# {SPDX}\n"""Letters, not to add up."""\nimport numbers\n', "never runs")
 
     def test_a_golden_file_that_nothing_reads_is_found(self):
         self.expect("tests/testdata/forgotten.json", "[]", "no test reads")

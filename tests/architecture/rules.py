@@ -27,7 +27,7 @@ INCLUDES = {
     "coordinator/service": ["common/trial", "proto", "protocol", "coordinator/experiment", "coordinator/scheduler"],
     # The read-only commands. `check` needs what a run would start from (inputs, phase plans), never the running experiment.
     "coordinator/cli": [
-        "common/genome", "common/config", "common/scoring/fitness.h", "coordinator/store", "schema",
+        "common/genome", "common/config", "common/scoring/fitness.h", "common/trial", "coordinator/store", "schema",
         "coordinator/experiment/inputs.h", "coordinator/experiment/phase_plan.h"],
     "worker/text": [],
     "worker/device": [],

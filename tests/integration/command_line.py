@@ -2,6 +2,7 @@
 """The command line's contract (DESIGN.md section 4): exit codes, errors that name file and line before anything starts, JSON and
 nothing else on standard output. Usage: command_line.py BIN_FOLDER"""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import run  # noqa: E402
 BIN = sys.argv[1]
 
 
-def call(program: str, *arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run([f"{BIN}/{program}", *map(str, arguments)], capture_output=True, text=True, env=run.environment(), timeout=120)
+def call(program: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    command = [f"{BIN}/{program}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**run.environment(), **environment}, timeout=120)
 
 
 def expect_error(result: subprocess.CompletedProcess, *parts: str, status: int = 2) -> None:
@@ -41,6 +43,8 @@ def wrong_configs_start_nothing(config: pathlib.Path) -> None:
         ("models/ja}", "models/nowhere}", ["changed.yaml:", "nowhere"]),
         ("data/test.jsonl", "data/search.jsonl", ["asks the same"]),
         ("base: base", "base: bass", ["changed.yaml:", "bass", "did you mean"]),
+        ("expect: ja", "expect: jp", ["changed.yaml:", "lid.176", 'did you mean "ja"']),
+        ("prompt: {", "prompt: {chat: true, ", ["changed.yaml:", "no chat template", "models/math"]),
         ('rows: ":40"}\n  validation', 'rows: "9000:"}\n  validation', ["search.jsonl", "rows"]),
     ]
     for old, new, parts in cases:
@@ -51,9 +55,53 @@ def wrong_configs_start_nothing(config: pathlib.Path) -> None:
         assert not db.exists(), f"a wrong config ({new}) left a database"
     expect_error(call("coordinator", "--config", folder / "missing.yaml"), "missing.yaml")
     expect_error(call("coordinator", "--config", config, "--listen", "0.0.0.0:0", "--db", folder / "open.db"), "--insecure")
+    expect_error(call("coordinator", "--config", config, "--listen", "nonsense", "--db", folder / "open.db"), "write HOST:PORT")
+    expect_error(call("coordinator", "--config", config, "--local-workers", 1, "--worker-program", folder / "no-worker",
+                      "--db", folder / "open.db"), "no-worker: the worker program is not there")
+    assert not (folder / "open.db").exists(), "a wrong command left a database"
     assert call("coordinator", "--nonsense").returncode == 2
     assert call("worker", "nonsense").returncode == 2
     expect_error(call("worker"), "--gpu N or --cpu")
+
+
+def bad_files_are_bad_usage(config: pathlib.Path, folder: pathlib.Path) -> None:
+    huge = folder / "huge.yaml"
+    huge.write_text("#" * (1 << 20) + "\n" + config.read_text())
+    expect_error(call("coordinator", "check", "--config", huge), "huge.yaml", "more than")
+    recipe = folder / "recipe.json"
+    recipe.write_text('{"version": 99999999999999999999}')
+    expect_error(call("worker", "merge", "--recipe", recipe, "--out", folder / "never"), "recipe.json", "version")
+    expect_error(call("worker", "--cpu", "--gpu", 0), "not both")
+    if os.getuid() != 0:  # root may read whatever it likes
+        recipe.chmod(0)
+        expect_error(call("worker", "merge", "--recipe", recipe, "--out", folder / "never"), "recipe.json", "Permission denied")
+
+
+def broken_links_among_the_models_are_passed_over(folder: pathlib.Path) -> None:
+    models = folder / "models_dir"
+    models.mkdir()
+    (models / "loop").symlink_to("loop")
+    (models / "ja").symlink_to(run.DEMO / "models/ja")
+    recipe = folder / "ja.json"
+    recipe.write_text(json.dumps({
+        "version": 1, "method": "linear", "base": "", "sources": ["ja"], "tokenizer": "ja", "normalize": False, "lambda": 1,
+        "rescale": "density", "mask": "counter", "mask_seed": 0, "dtype": "float32", "out_dtype": "bfloat16",
+        "rows": [{"match": ["*"], "weight": [1], "density": [], "t": 0}]}))
+    merged = call("worker", "merge", "--recipe", recipe, "--models-dir", models, "--out", folder / "ja_again")
+    assert merged.returncode == 0, merged
+
+
+def help_shows_what_is_accepted() -> None:
+    computing = ["--gpu", "--cpu", "--threads", "--log-format", "--verbose"]
+    for command, options in {"merge": [*computing, "--model", "--models-dir"], "generate": computing, "evaluate": computing}.items():
+        text = call("worker", command, "--help").stdout
+        for option in options:
+            assert option in text, f"worker {command} --help lacks {option}:\n{text}"
+    for command in ("best", "show", "export"):
+        text = call("coordinator", command, "--help").stdout
+        assert "ENUM" not in text and "->" not in text and "{" in text, text
+    wrong = call("coordinator", "best", "--db", "x.db", "--format", "xml")
+    assert wrong.returncode == 2 and "xml not in {table,json,csv}" in wrong.stdout + wrong.stderr, wrong
 
 
 def commands_print_json_only(config: pathlib.Path, db: pathlib.Path) -> None:
@@ -62,7 +110,7 @@ def commands_print_json_only(config: pathlib.Path, db: pathlib.Path) -> None:
     shown = json.loads(call("coordinator", "show", "--db", db, "--trial", trial, "--format", "json").stdout)
     assert shown["recipe"] == best["genomes"][0]["recipe"]
     expect_error(call("coordinator", "show", "--db", db, "--trial", 999999), "999999")
-    expect_error(call("coordinator", "best", "--db", config), "config.yaml: not a database", status=1)
+    expect_error(call("coordinator", "best", "--db", config), "config.yaml: not a database")
     folder = db.parent
     exported = call("coordinator", "export", "--db", db, "--trial", trial, "--format", "mergekit", "--out", folder / "merge.yml")
     assert exported.returncode == 0 and exported.stdout == "", exported
@@ -89,8 +137,13 @@ def main() -> None:
         folder = pathlib.Path(name)
         config = run.write_config(folder, generations=2)
         wrong_configs_start_nothing(config)
+        bad_files_are_bad_usage(config, folder)
+        broken_links_among_the_models_are_passed_over(folder)
+        help_shows_what_is_accepted()
         db = folder / "run.db"
-        result = call("coordinator", "--config", config, "--db", db, "--local-workers", 2, "--log-format", "json")
+        # A proxy is not for workers: nobody listens at this one.
+        proxy = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "", "no_grpc_proxy": ""}
+        result = call("coordinator", "--config", config, "--db", db, "--local-workers", 2, "--log-format", "json", **proxy)
         assert result.returncode == 0 and result.stdout == "", result
         for line in result.stderr.splitlines():
             assert isinstance(json.loads(line), dict), line

@@ -21,12 +21,12 @@ constexpr size_t kShardsMax = 100'000;
 
 // Why a folder has no weights that we read, and what to do.
 absl::Status NoWeights(const std::string& folder) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string extension = entry.path().extension();
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(folder));
+  for (const std::string& name : names) {
+    const std::string extension = std::filesystem::path(name).extension();
     if (extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt") {
       return absl::FailedPreconditionError(absl::StrCat(
-          folder, ": holds pickled weights (", entry.path().filename().string(),
+          folder, ": holds pickled weights (", name,
           "), which can run code when loaded and are not read; convert the model to safetensors first, with "
           "transformers: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(new_folder)"));
     }

@@ -15,6 +15,7 @@
 #include "common/config/task_config.h"
 #include "common/dataset/dataset.h"
 #include "common/scoring/fitness.h"
+#include "common/trial/result_json.h"
 #include "worker/evaluate/answering.h"
 #include "worker/evaluate/model_library.h"
 #include "worker/model/model.h"
@@ -77,18 +78,7 @@ std::string JsonOf(const EvaluateCommand& command, const v1::Experiment& config,
                    {"language_ok", outcome.Share(outcome.language_ok)},
                    {"samples", Json::array()}};
   for (size_t i = 0; i < outcome.results.size(); ++i) {
-    const SampleResult& result = outcome.results[i];
-    document["samples"].push_back({{"sample", result.sample},
-                                   {"question", outcome.problems[i].question},
-                                   {"expected", outcome.problems[i].answer},
-                                   {"text", result.text},
-                                   {"answer", result.answer},
-                                   {"correct", result.correct},
-                                   {"number_ok", result.number_ok},
-                                   {"language_ok", result.language_ok},
-                                   {"prompt_tokens", result.prompt_tokens},
-                                   {"new_tokens", result.new_tokens},
-                                   {"finish", std::string(Name(result.finish))}});
+    document["samples"].push_back(ResultToJson(outcome.results[i], outcome.problems[i]));
   }
   return JsonText(document) + "\n";
 }

@@ -36,6 +36,7 @@ class MergeTrialRunner : public TrialRunner {
   absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) override {
     ShardResult result;
     result.key = work.key;
+    if (cancelled.load(std::memory_order_relaxed)) return absl::CancelledError("cancelled before the merge");
     const auto merge_start = std::chrono::steady_clock::now();
     RETURN_IF_ERROR(Materialize(work.recipe));
     result.merge_seconds = SecondsSince(merge_start);

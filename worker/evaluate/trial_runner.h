@@ -18,11 +18,12 @@ class TrialRunner {
  public:
   virtual ~TrialRunner() = default;
 
-  // Prepares for an experiment: loads tokenizers, the language gate and whatever the task needs. Called once per
-  // session, before Run; a second call replaces the first.
+  // Prepares for a task: loads the language gate where it has one. Models and tokenizers are opened by the first Run
+  // that names them. Called before the first Run, and again where a new session brings another task.
   virtual absl::Status Prepare(const Task& task) = 0;
 
-  // Merges, decodes and scores. Returns CANCELLED soon after `cancelled` becomes true, DATA_LOSS when the merged model
+  // Merges, decodes and scores. Returns CANCELLED soon after `cancelled` becomes true, though a merge that has begun is
+  // finished first (seconds at 7B), DATA_LOSS when the merged model
   // computes NaN or Inf, RESOURCE_EXHAUSTED when memory does not suffice even for one row, INVALID_ARGUMENT for a
   // recipe that these models cannot follow.
   virtual absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) = 0;

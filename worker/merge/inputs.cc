@@ -65,10 +65,10 @@ absl::Status Inputs::AddModel(const MergeModel& model, std::span<const std::stri
     if (view.rows != nullptr) by_row_[i] = true;
     views.push_back(view);
   }
-  if (map != nullptr) {
-    LogInfo(absl::StrCat("vocabulary of model \"", model.name, "\": ", map->matched, " of ",
-                         map->matched + map->padding + map->missing, " rows found by token (", map->moved,
-                         " at another id), ", map->padding, " padding rows by place, ", map->missing, " lacking"));
+  if (map != nullptr) {  // once, though mergers are made again whenever the sources change
+    LogInfoOnce(absl::StrCat("vocabulary of model \"", model.name, "\": ", map->matched, " of ",
+                             map->matched + map->padding + map->missing, " rows found by token (", map->moved,
+                             " at another id), ", map->padding, " padding rows by place, ", map->missing, " lacking"));
   }
   views_.push_back(std::move(views));
   row_maps_.push_back(std::move(map));

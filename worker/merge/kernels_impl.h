@@ -4,9 +4,14 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 
 #include "worker/merge/kernels.h"
 #include "worker/merge/numeric.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 namespace heterosis {
 namespace {
@@ -87,50 +92,91 @@ void KeepMasked(const uint32_t* __restrict mask, size_t n, float* __restrict d) 
   for (size_t i = 0, end = PadToLanes(n); i < end; ++i) d[i] = FloatFromBits(FloatBits(d[i]) & mask[i]);
 }
 
-// Philox4x32-10 of common/base/random.h, kLanes blocks at a time; words stay in 64-bit lanes so that the products
-// need no shuffles.
-void PhiloxBlocks(uint64_t key, uint64_t first_block, uint32_t* __restrict words) {
-  constexpr size_t kBlocks = 16;
-  uint64_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
-  for (size_t j = 0; j < kBlocks; ++j) {
-    c0[j] = (first_block + j) & 0xFFFFFFFFu;
-    c1[j] = (first_block + j) >> 32;
-    c2[j] = 0;
-    c3[j] = 0;
+// Philox4x32-10 of common/base/random.h for as many blocks at once as a register has 64-bit lanes. A lane's number is
+// in its lower half; the upper one is never read, which is what the multiply instructions do, but not what a compiler
+// makes of the plain product.
+#if defined(__AVX512F__)
+inline constexpr size_t kBlocks = 8;
+typedef uint64_t Numbers __attribute__((vector_size(64)));
+inline Numbers Product(Numbers a, Numbers b) {
+  // Not _mm512_mul_epu32, of which GCC 12 says falsely that it reads something uninitialized; the instruction is the
+  // same.
+  return (Numbers)_mm512_maskz_mul_epu32(0xFF, (__m512i)a, (__m512i)b);
+}
+#elif defined(__AVX2__)
+inline constexpr size_t kBlocks = 4;
+typedef uint64_t Numbers __attribute__((vector_size(32)));
+inline Numbers Product(Numbers a, Numbers b) {
+  return (Numbers)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+}
+#else
+inline constexpr size_t kBlocks = 2;
+typedef uint64_t Numbers __attribute__((vector_size(16)));
+inline Numbers Product(Numbers a, Numbers b) {
+#if defined(__SSE2__)
+  return (Numbers)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+#endif
+}
+#endif
+
+// a0 b0 a1 b1 ... : the lanes of both, of the lower halves or of the upper.
+template <size_t kFirst, size_t... kLane>
+inline Numbers Interleave(Numbers a, Numbers b, std::index_sequence<kLane...>) {
+  return __builtin_shufflevector(a, b, (kFirst + kLane / 2 + kLane % 2 * kBlocks)...);
+}
+
+// Rounds of Philox on kVectors * kBlocks consecutive blocks; masks[4 * block + w] = word w < limit.
+template <size_t kVectors>
+inline void PhiloxMasks(uint64_t key, uint64_t first_block, uint32_t limit, uint32_t* __restrict masks) {
+  typedef uint32_t Words __attribute__((vector_size(sizeof(Numbers))));
+  Numbers c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
+  for (size_t v = 0; v < kVectors; ++v) {
+    uint64_t blocks[kBlocks];
+    for (size_t lane = 0; lane < kBlocks; ++lane) blocks[lane] = first_block + v * kBlocks + lane;
+    __builtin_memcpy(&c0[v], blocks, sizeof(blocks));
+    c1[v] = c0[v] >> 32;
+    c2[v] = c3[v] = Numbers{};
   }
   uint32_t k0 = static_cast<uint32_t>(key);
   uint32_t k1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
-    for (size_t j = 0; j < kBlocks; ++j) {
-      const uint64_t low = uint64_t{0xD2511F53} * static_cast<uint32_t>(c0[j]);
-      const uint64_t high = uint64_t{0xCD9E8D57} * static_cast<uint32_t>(c2[j]);
-      c0[j] = (high >> 32) ^ c1[j] ^ k0;
-      c1[j] = high & 0xFFFFFFFFu;
-      c2[j] = (low >> 32) ^ c3[j] ^ k1;
-      c3[j] = low & 0xFFFFFFFFu;
+    for (size_t v = 0; v < kVectors; ++v) {
+      const Numbers low = Product(c0[v], Numbers{} + 0xD2511F53u);
+      const Numbers high = Product(c2[v], Numbers{} + 0xCD9E8D57u);
+      c0[v] = (high >> 32) ^ c1[v] ^ (Numbers{} + k0);
+      c1[v] = high;
+      c2[v] = (low >> 32) ^ c3[v] ^ (Numbers{} + k1);
+      c3[v] = low;
     }
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  for (size_t j = 0; j < kBlocks; ++j) {
-    words[4 * j] = static_cast<uint32_t>(c0[j]);
-    words[4 * j + 1] = static_cast<uint32_t>(c1[j]);
-    words[4 * j + 2] = static_cast<uint32_t>(c2[j]);
-    words[4 * j + 3] = static_cast<uint32_t>(c3[j]);
+  for (size_t v = 0; v < kVectors; ++v) {
+    const Numbers front = (c0[v] & 0xFFFFFFFFu) | (c1[v] << 32), back = (c2[v] & 0xFFFFFFFFu) | (c3[v] << 32);
+    const Numbers halves[2] = {Interleave<0>(front, back, std::make_index_sequence<kBlocks>()),
+                               Interleave<kBlocks / 2>(front, back, std::make_index_sequence<kBlocks>())};
+    for (size_t half = 0; half < 2; ++half) {
+      const Words mask = (Words)((Words)halves[half] < Words{} + limit);
+      __builtin_memcpy(masks + (2 * v + half) * 2 * kBlocks, &mask, sizeof(mask));
+    }
   }
 }
 
 void CounterMask(uint64_t key, uint64_t begin, uint32_t limit, size_t n, uint32_t* __restrict mask) {
   constexpr size_t kWords = 64;
-  uint32_t words[kWords];
-  const uint64_t first = begin / kWords;
-  const uint64_t last = (begin + n + kWords - 1) / kWords;
-  for (uint64_t group = first; group < last; ++group) {
-    PhiloxBlocks(key, group * (kWords / 4), words);
-    for (size_t j = 0; j < kWords; ++j) words[j] = words[j] < limit ? 0xFFFFFFFFu : 0;
-    const uint64_t from = group * kWords < begin ? begin - group * kWords : 0;
-    const uint64_t to = (group + 1) * kWords > begin + n ? begin + n - group * kWords : kWords;
-    std::memcpy(mask + (group * kWords + from - begin), words + from, (to - from) * sizeof(uint32_t));
+  for (uint64_t group = begin / kWords; group * kWords < begin + n; ++group) {
+    const uint64_t start = group * kWords;
+    if (start >= begin && start + kWords <= begin + n) {
+      PhiloxMasks<kWords / 4 / kBlocks>(key, start / 4, limit, mask + (start - begin));
+      continue;
+    }
+    uint32_t part[kWords];
+    PhiloxMasks<kWords / 4 / kBlocks>(key, start / 4, limit, part);
+    const uint64_t from = start < begin ? begin - start : 0;
+    const uint64_t to = start + kWords > begin + n ? begin + n - start : kWords;
+    std::memcpy(mask + (start + from - begin), part + from, (to - from) * sizeof(uint32_t));
   }
 }
 
@@ -150,30 +196,33 @@ void Sum(const float* __restrict q, size_t sources, size_t n, float* __restrict 
   }
 }
 
+// mix += q and divisor += weight where q has the elected sign (1 or -1); never where q is 0 or NaN. By masks on the
+// bits: the compiler makes branches of the plain form, `if (q * sign > 0) ...`, which cost ten times as much.
+void AddAgreeing(const float* __restrict q, const float* __restrict sign, float weight, size_t n, float* __restrict mix,
+                 float* __restrict divisor) {
+  const uint32_t weight_bits = FloatBits(weight);
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t mask = q[i] * sign[i] > 0 ? 0xFFFFFFFFu : 0u;
+    mix[i] += FloatFromBits(FloatBits(q[i]) & mask);
+    divisor[i] += FloatFromBits(weight_bits & mask);
+  }
+}
+
 void Elect(DType work, const float* __restrict q, const float* __restrict weights, size_t sources, size_t n,
            float* __restrict mix, float* __restrict divisor) {
+  const size_t end = PadToLanes(n);
+  float sign[kTileElements];
+  Sum(q, sources, n, sign);
   WithDType(work, [&]<DType kWork>() {
-    for (size_t i = 0; i < PadToLanes(n); i += kLanes) {
-      float sum[kLanes] = {};
-      for (size_t m = 0; m < sources; ++m) {
-        for (size_t j = 0; j < kLanes; ++j) sum[j] += q[m * kTileElements + i + j];
-      }
-      for (size_t j = 0; j < kLanes; ++j) sum[j] = Round<kWork>(sum[j]) >= 0 ? 1.0f : -1.0f;
-      float agreeing[kLanes] = {};
-      float weight[kLanes] = {};
-      for (size_t m = 0; m < sources; ++m) {
-        for (size_t j = 0; j < kLanes; ++j) {
-          const float value = q[m * kTileElements + i + j];
-          const bool agrees = value * sum[j] > 0;  // never for 0
-          agreeing[j] += agrees ? value : 0.0f;
-          weight[j] += agrees ? weights[m] : 0.0f;
-        }
-      }
-      for (size_t j = 0; j < kLanes; ++j) {
-        mix[i + j] = Round<kWork>(agreeing[j]);
-        const float total = Round<kWork>(weight[j]);
-        divisor[i + j] = total == 0 ? 1.0f : total;
-      }
+    for (size_t i = 0; i < end; ++i) sign[i] = Round<kWork>(sign[i]) >= 0 ? 1.0f : -1.0f;
+  });
+  for (size_t i = 0; i < end; ++i) mix[i] = divisor[i] = 0;
+  for (size_t m = 0; m < sources; ++m) AddAgreeing(q + m * kTileElements, sign, weights[m], end, mix, divisor);
+  WithDType(work, [&]<DType kWork>() {
+    for (size_t i = 0; i < end; ++i) {
+      mix[i] = Round<kWork>(mix[i]);
+      const float total = Round<kWork>(divisor[i]);
+      divisor[i] = total == 0 ? 1.0f : total;
     }
   });
 }

@@ -38,6 +38,7 @@ class GrpcClient : public CoordinatorClient {
     Registration registration;
     registration.session = response.session();
     registration.experiment = response.experiment();
+    registration.run = response.run();
     for (const auto& model : response.models()) registration.models.push_back({model.name(), model.digest()});
     ASSIGN_OR_RETURN(registration.task, FromWire(response.task()));
     registration.heartbeat_interval = milliseconds(static_cast<int64_t>(response.heartbeat_seconds() * 1000));
@@ -68,10 +69,11 @@ class GrpcClient : public CoordinatorClient {
     }
   }
 
-  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const std::string& session,
+  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const LeaseHolder& holder,
                                                   const std::vector<ShardKey>& holding) override {
     v1::HeartbeatRequest request;
-    request.set_session(session);
+    request.set_session(holder.session);
+    request.set_run(holder.run);
     for (const ShardKey& key : holding) *request.add_holding() = ToWire(key);
     v1::HeartbeatResponse response;
     RETURN_IF_ERROR(Call(kCallDeadline, &v1::WorkerService::Stub::Heartbeat, request, &response));
@@ -80,18 +82,16 @@ class GrpcClient : public CoordinatorClient {
     return cancelled;
   }
 
-  absl::StatusOr<bool> Report(const std::string& session, const ShardResult& result) override {
+  absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardResult& result) override {
     v1::ReportRequest request;
-    request.set_session(session);
     *request.mutable_result() = ToWire(result);
-    return Report(request);
+    return Report(holder, request);
   }
 
-  absl::StatusOr<bool> Report(const std::string& session, const ShardFailure& failure) override {
+  absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardFailure& failure) override {
     v1::ReportRequest request;
-    request.set_session(session);
     *request.mutable_failure() = ToWire(failure);
-    return Report(request);
+    return Report(holder, request);
   }
 
  private:
@@ -101,11 +101,21 @@ class GrpcClient : public CoordinatorClient {
     // A partition is noticed within seconds instead of minutes (shared/facts/reliability.md).
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    // Coordinators are dialled directly: a proxy that http_proxy names cannot reach 127.0.0.1 or a cluster's hosts.
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
     return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   }
 
-  absl::StatusOr<bool> Report(const v1::ReportRequest& request) {
+  absl::StatusOr<bool> Report(const LeaseHolder& holder, v1::ReportRequest& request) {
+    request.set_session(holder.session);
+    request.set_run(holder.run);
+    // gRPC's own error for this reads as if it might pass.
+    if (const size_t bytes = request.ByteSizeLong(); bytes > static_cast<size_t>(kReportBytesMax)) {
+      return absl::InvalidArgumentError(absl::StrCat("the report of a shard has ", bytes, " bytes, more than the ",
+                                                     kReportBytesMax,
+                                                     " that a coordinator takes: lower evaluation.shard_size"));
+    }
     v1::ReportResponse response;
     RETURN_IF_ERROR(Call(kCallDeadline, &v1::WorkerService::Stub::Report, request, &response));
     return response.accepted();

@@ -22,6 +22,7 @@ struct ModelIdentity {
 struct Registration {
   std::string session;
   std::string experiment;
+  std::string run;                    // of the experiment: what is leased now belongs to it
   std::vector<ModelIdentity> models;  // what the coordinator has
   Task task;
   std::chrono::milliseconds heartbeat_interval{0};
@@ -32,8 +33,14 @@ struct AskAgain {};
 struct Finished {};
 using LeaseAnswer = std::variant<ShardWork, AskAgain, Finished>;
 
+// What a shard is leased under: the session may change while it is held, the run must not.
+struct LeaseHolder {
+  std::string session;
+  std::string run;
+};
+
 // Errors carry gRPC's code: UNAVAILABLE and DEADLINE_EXCEEDED are worth a retry, NOT_FOUND asks for a new registration,
-// FAILED_PRECONDITION is final.
+// FAILED_PRECONDITION is final, INVALID_ARGUMENT to a report says that this one will never be taken.
 class CoordinatorClient {
  public:
   virtual ~CoordinatorClient() = default;
@@ -41,11 +48,11 @@ class CoordinatorClient {
   virtual absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& models,
                                             std::chrono::milliseconds wait) = 0;
   // Returns the keys that the coordinator wants dropped.
-  virtual absl::StatusOr<std::vector<ShardKey>> Heartbeat(const std::string& session,
+  virtual absl::StatusOr<std::vector<ShardKey>> Heartbeat(const LeaseHolder& holder,
                                                           const std::vector<ShardKey>& holding) = 0;
-  // False: not counted, because another report of the shard was.
-  virtual absl::StatusOr<bool> Report(const std::string& session, const ShardResult& result) = 0;
-  virtual absl::StatusOr<bool> Report(const std::string& session, const ShardFailure& failure) = 0;
+  // False: not counted, because another report of the shard was, or the coordinator now serves another run.
+  virtual absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardResult& result) = 0;
+  virtual absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardFailure& failure) = 0;
 };
 
 // `address` is HOST:PORT. Connects lazily and again whenever needed.

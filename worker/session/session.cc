@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 #include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -12,6 +13,7 @@
 
 #include "common/base/logging.h"
 #include "common/base/status.h"
+#include "common/base/utf8.h"
 #include "common/genome/model_digest.h"
 
 namespace heterosis {
@@ -22,6 +24,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kLeaseWait{10'000};
 constexpr milliseconds kStopPoll{100};
+constexpr size_t kMessageBytesMax = 4'000;  // of a failure; what goes wrong deep inside may quote whole files
 
 bool IsTransient(const absl::Status& status) {
   switch (status.code()) {
@@ -56,7 +59,10 @@ class Session {
 
   absl::Status Run() {
     RETURN_IF_ERROR(Register());
+    milliseconds pause = options_.retry_first;
     while (!stop_) {
+      RETURN_IF_ERROR(Prepare());
+      const SteadyClock::time_point asked = SteadyClock::now();
       absl::StatusOr<LeaseAnswer> answer =
           Retrying("lease", [&] { return client_.Lease(registration_.session, models_, kLeaseWait); });
       if (absl::IsNotFound(answer.status())) {
@@ -69,7 +75,14 @@ class Session {
         LogInfo("the experiment is finished");
         return absl::OkStatus();
       }
-      if (auto* work = std::get_if<ShardWork>(&*answer)) RETURN_IF_ERROR(Evaluate(*work));
+      if (auto* work = std::get_if<ShardWork>(&*answer)) {
+        RETURN_IF_ERROR(Evaluate(*work));
+        pause = options_.retry_first;
+      } else if (SteadyClock::now() - asked < kLeaseWait / 2) {
+        // A coordinator that hands out nothing any more answers at once: it is not to be asked without end.
+        Pause(pause);
+        pause = std::min(pause * 2, options_.retry_last);
+      }
     }
     return absl::OkStatus();
   }
@@ -107,11 +120,25 @@ class Session {
     absl::StatusOr<Registration> registration =
         Retrying("register", [&] { return client_.Register(options_.worker_name, options_.device); });
     if (!registration.ok()) return stop_ ? absl::OkStatus() : registration.status();
-    const bool same_task = !registration_.session.empty() && registration_.task == registration->task;
-    registration_ = *std::move(registration);
+    Adopt(*std::move(registration));
+    return absl::OkStatus();
+  }
+
+  void Adopt(Registration registration) {
+    registration_ = std::move(registration);
     LogInfo(absl::StrCat("registered for experiment \"", registration_.experiment, "\" as ", registration_.session));
+  }
+
+  // Before work of a registration is asked for; not while a shard runs.
+  absl::Status Prepare() {
+    if (prepared_session_ == registration_.session) return absl::OkStatus();
     RETURN_IF_ERROR(IdentifyModels());
-    return same_task ? absl::OkStatus() : runner_.Prepare(registration_.task);
+    if (!prepared_task_.has_value() || *prepared_task_ != registration_.task) {
+      RETURN_IF_ERROR(runner_.Prepare(registration_.task));
+    }
+    prepared_task_ = registration_.task;
+    prepared_session_ = registration_.session;
+    return absl::OkStatus();
   }
 
   // Reads the models once; the coordinator compares.
@@ -134,36 +161,64 @@ class Session {
   }
 
   absl::Status Evaluate(const ShardWork& work) {
+    const std::string run = registration_.run;
     std::atomic<bool> cancelled = false;
     auto running = std::async(std::launch::async, [&] { return runner_.Run(work, cancelled); });
     auto next_heartbeat = SteadyClock::now() + registration_.heartbeat_interval;
     while (running.wait_for(kStopPoll) != std::future_status::ready) {
       if (stop_) cancelled = true;
       if (!cancelled && SteadyClock::now() >= next_heartbeat) {
-        if (WasTakenAway(work.key)) cancelled = true;
+        if (WasTakenAway(work.key, run)) cancelled = true;
         next_heartbeat = SteadyClock::now() + registration_.heartbeat_interval;
       }
     }
     absl::StatusOr<ShardResult> result = running.get();
-    if (result.ok()) return Deliver(*result);
+    if (result.ok()) return DeliverResult(*result, run);
     if (!stop_ && cancelled) return absl::OkStatus();  // another worker has it, or it is done
     LogWarning(absl::StrCat("trial ", work.key.trial, " shard ", work.key.shard, ": ", result.status().message()));
-    return Deliver(ShardFailure{work.key, ClassOf(result.status()), std::string(result.status().message())});
+    return Deliver(FailureOf(work.key, ClassOf(result.status()), result.status()), run);
   }
 
-  bool WasTakenAway(const ShardKey& key) {
-    // A heartbeat that fails is not repeated: the next one comes soon, and a coordinator that is away cancels nothing.
-    const auto cancelled = client_.Heartbeat(registration_.session, {key});
+  static ShardFailure FailureOf(const ShardKey& key, FailureClass failure, const absl::Status& why) {
+    return {key, failure,
+            RepairUtf8(std::string_view(why.message().data(), why.message().size()).substr(0, kMessageBytesMax))};
+  }
+
+  // A coordinator that was restarted knows this session no more and has nothing leased: a new registration and one more
+  // heartbeat get the shard back before it goes to another. Nothing here is repeated while it fails: the next heartbeat
+  // comes soon, and a coordinator that is away cancels nothing.
+  bool WasTakenAway(const ShardKey& key, const std::string& run) {
+    auto cancelled = client_.Heartbeat({registration_.session, run}, {key});
+    if (absl::IsNotFound(cancelled.status())) {
+      absl::StatusOr<Registration> again = client_.Register(options_.worker_name, options_.device);
+      if (!again.ok()) return false;
+      Adopt(*std::move(again));
+      if (registration_.run != run) return true;
+      cancelled = client_.Heartbeat({registration_.session, run}, {key});
+    }
     return cancelled.ok() && std::find(cancelled->begin(), cancelled->end(), key) != cancelled->end();
+  }
+
+  // A result that the coordinator will never take (it is too large, or a disagreement of the two programs) costs the
+  // shard an attempt, not the worker its life: the trial fails in the end, and others go on.
+  absl::Status DeliverResult(const ShardResult& result, const std::string& run) {
+    const absl::Status delivered = Deliver(result, run);
+    if (!absl::IsInvalidArgument(delivered)) return delivered;
+    LogError(absl::StrCat("trial ", result.key.trial, " shard ", result.key.shard,
+                          ": the result was refused: ", delivered.message()));
+    return Deliver(FailureOf(result.key, FailureClass::kCrash, delivered), run);
   }
 
   // Until the coordinator has acknowledged it, also after the coordinator was restarted and knows this session no more.
   template <typename Outcome>
-  absl::Status Deliver(const Outcome& outcome) {
+  absl::Status Deliver(const Outcome& outcome, const std::string& run) {
     for (;;) {
-      absl::StatusOr<bool> accepted =
-          stop_ ? client_.Report(registration_.session, outcome)
-                : Retrying("report", [&] { return client_.Report(registration_.session, outcome); });
+      if (registration_.run != run) {
+        LogWarning("the coordinator now serves another run: what was computed for the one before is dropped");
+        return absl::OkStatus();
+      }
+      const auto report = [&] { return client_.Report({registration_.session, run}, outcome); };
+      absl::StatusOr<bool> accepted = stop_ ? report() : Retrying("report", report);
       if (accepted.ok()) return absl::OkStatus();
       if (stop_) return absl::OkStatus();
       if (!absl::IsNotFound(accepted.status())) return accepted.status();
@@ -176,6 +231,8 @@ class Session {
   TrialRunner& runner_;
   const std::atomic<bool>& stop_;
   Registration registration_;
+  std::string prepared_session_;       // the registration that models_ and the runner are ready for
+  std::optional<Task> prepared_task_;  // what the runner was given last
   std::vector<ModelIdentity> models_;
   std::map<std::string, std::string> digests_;
 };

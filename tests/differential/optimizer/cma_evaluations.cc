@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many evaluations our CMA-ES needs on test functions, seed by seed, as JSON: {"sphere": [...], ...}. Read by
-// compare_with_cmaes.py, which runs the package on the same functions.
+// How many evaluations our CMA-ES and separable CMA-ES need on test functions, seed by seed, as JSON:
+// {"CMA": {"sphere": [...], ...}, "SepCMA": {...}}. Read by compare_with_cmaes.py, which runs the package's classes of
+// these names on the same functions.
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -19,6 +20,8 @@ constexpr int kEvaluationsMax = 20'000;
 constexpr double kTarget = 1e-8;
 constexpr double kSigma = 0.5;
 constexpr double kStart = 0.8;
+
+using Function = std::function<double(const std::vector<double>&)>;
 
 double Sphere(const std::vector<double>& x) {
   double sum = 0;
@@ -43,8 +46,9 @@ double Rosenbrock(const std::vector<double>& x) {
 }
 
 // Evaluations until a candidate reaches the target; kEvaluationsMax where none does.
-int EvaluationsTo(const std::function<double(const std::vector<double>&)>& function, uint64_t seed) {
+int EvaluationsTo(OptimizerOptions::Kind kind, const Function& function, uint64_t seed) {
   OptimizerOptions options;
+  options.kind = kind;
   options.dimension = kDimension;
   options.mean.assign(kDimension, kStart);
   options.sigma = kSigma;
@@ -65,9 +69,9 @@ int EvaluationsTo(const std::function<double(const std::vector<double>&)>& funct
   return kEvaluationsMax;
 }
 
-Json EvaluationsOf(const std::function<double(const std::vector<double>&)>& function) {
+Json EvaluationsOf(OptimizerOptions::Kind kind, const Function& function) {
   Json counts = Json::array();
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) counts.push_back(EvaluationsTo(function, seed));
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) counts.push_back(EvaluationsTo(kind, function, seed));
   return counts;
 }
 
@@ -76,9 +80,14 @@ Json EvaluationsOf(const std::function<double(const std::vector<double>&)>& func
 
 int main() {
   using namespace heterosis;
-  const Json document = {{"sphere", EvaluationsOf(Sphere)},
-                         {"ellipsoid", EvaluationsOf(Ellipsoid)},
-                         {"rosenbrock", EvaluationsOf(Rosenbrock)}};
+  const auto cma = OptimizerOptions::Kind::kCma;
+  const auto sep_cma = OptimizerOptions::Kind::kSepCma;
+  const Json document = {
+      {"CMA",
+       {{"sphere", EvaluationsOf(cma, Sphere)},
+        {"ellipsoid", EvaluationsOf(cma, Ellipsoid)},
+        {"rosenbrock", EvaluationsOf(cma, Rosenbrock)}}},
+      {"SepCMA", {{"sphere", EvaluationsOf(sep_cma, Sphere)}, {"ellipsoid", EvaluationsOf(sep_cma, Ellipsoid)}}}};
   std::puts(JsonText(document).c_str());
   return 0;
 }

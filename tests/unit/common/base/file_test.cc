@@ -91,7 +91,7 @@ TEST_F(FileTest, FileBeyondTheLimitIsRefusedUnread) {
   const std::string path = Write("file", "12345");
   EXPECT_EQ(*ReadFile(path, 5), "12345");
   const absl::Status status = ReadFile(path, 4).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
   EXPECT_THAT(std::string(status.message()), HasSubstr("has 5 bytes, more than the 4 allowed"));
 }
 
@@ -104,6 +104,26 @@ TEST_F(FileTest, ExistenceTellsFilesFromFolders) {
   EXPECT_FALSE(FileExists(folder_ / "none"));
   EXPECT_FALSE(IsDirectory(folder_ / "none"));
   EXPECT_FALSE(FileExists(""));
+}
+
+TEST_F(FileTest, AFolderIsListedWithWhateverIsInIt) {
+  Write("b", "");
+  std::filesystem::create_directory(folder_ / "c");
+  ASSERT_EQ(symlink("a", (folder_ / "a").c_str()), 0);  // leads to itself
+  EXPECT_THAT(*ListFolder(folder_.path()), testing::ElementsAre("a", "b", "c"));
+  EXPECT_FALSE(IsDirectory(folder_ / "a"));
+  EXPECT_FALSE(FileExists(folder_ / "a"));
+}
+
+TEST_F(FileTest, WrongPathsAreToldFromTroubleOfTheMachine) {
+  Write("file", "");
+  ASSERT_EQ(symlink("loop", (folder_ / "loop").c_str()), 0);
+  EXPECT_EQ(ListFolder(folder_ / "none").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ListFolder(folder_ / "file").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ReadFile(folder_ / "file/name").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ReadFile(folder_ / "loop").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReadFile(folder_ / std::string(300, 'x')).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(WriteFileAtomic("/proc/nothing", "").code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(FileTest, MapsMoveAndOutliveTheFile) {

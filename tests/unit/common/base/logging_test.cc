@@ -54,6 +54,14 @@ TEST(Logging, DebugIsWrittenOnlyWhenVerbose) {
   EXPECT_THAT(Logged(LogFormat::kText, true, write), testing::ElementsAre(HasSubstr("detail"), HasSubstr("careful")));
 }
 
+TEST(Logging, WhatIsLoggedOnceIsNotRepeated) {
+  const auto write = [] {
+    for (const char* message : {"ja has 5 rows", "math has 5 rows", "ja has 5 rows"}) LogInfoOnce(message);
+  };
+  EXPECT_THAT(Logged(LogFormat::kText, false, write),
+              testing::ElementsAre(HasSubstr("ja has 5 rows"), HasSubstr("math has 5 rows")));
+}
+
 TEST(Logging, MessagesAreNoFormats) {
   EXPECT_THAT(Logged(LogFormat::kText, false, [] { LogInfo("{} {0} %d {"); }),
               testing::ElementsAre(HasSubstr("{} {0} %d {")));

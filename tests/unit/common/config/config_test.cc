@@ -4,7 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/random.h"
+#include "common/config/language_codes.h"
 #include "common/config/ps_options.h"
+#include "common/scoring/language.h"
 #include "gmock/gmock.h"
 #include "tests/unit/common/config/fixture.h"
 
@@ -186,7 +188,11 @@ constexpr ErrorCase kErrorCases[] = {
     {"stop: [\"END\"]", "stop: [\"END\", \"\"]",
      "c.yaml:22: a stop text must not be empty, it would end every answer at once"},
     {"{expect: ja}", "{expect: Japanese}",
-     "c.yaml:23: task.language.expect must be a language code such as ja or en, but is \"Japanese\""},
+     "c.yaml:23: task.language.expect must be a language code such as ja or en that lid.176 knows, but is "
+     "\"Japanese\""},
+    {"{expect: ja}", "{expect: jp}",
+     "c.yaml:23: task.language.expect must be a language code such as ja or en that lid.176 knows, but is \"jp\"; did "
+     "you mean \"ja\"?"},
     // Phases.
     {"trials: 100", "trials: 100\n      generations: 4",
      "c.yaml:32: phases[0].budget needs exactly one of `trials` and `generations`"},
@@ -228,6 +234,35 @@ TEST_F(ConfigTest, ModelsOfUnequalShapeOrWithoutWeightsAreRefused) {
       Errors(std::string(kSoundConfig)),
       ElementsAre("c.yaml:8: models/math: has no *.safetensors file; convert its pickle checkpoint to safetensors "
                   "(save_pretrained)"));
+}
+
+TEST_F(ConfigTest, ChatNeedsATemplateInEachModelThatIsAsked) {
+  const std::string chat = With("template: plain", "chat: true");
+  EXPECT_THAT(Errors(chat),
+              ElementsAre("c.yaml:19: task.prompt.chat: there is no chat template (neither chat_template.jinja nor "
+                          "\"chat_template\" in tokenizer_config.json) in models/base, models/ja, models/math; leave "
+                          "`chat` out, or take models that have one"));
+  Write("models/base/chat_template.jinja", "{{ messages[0].content }}");
+  Write("models/ja/tokenizer_config.json", R"({"chat_template": "{{ messages[0].content }}"})");
+  Write("models/math/tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": ""}]})");
+  EXPECT_THAT(Errors(chat), ElementsAre(HasSubstr("tokenizer_config.json) in models/math;")));
+  Write("models/math/tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": ""}]})");
+  EXPECT_THAT(Errors(chat), IsEmpty());
+  // The base is asked only where it lends the tokenizer or is a parent.
+  std::filesystem::remove(folder_ / "models/base/chat_template.jinja");
+  EXPECT_THAT(Errors(chat), ElementsAre(HasSubstr("tokenizer_config.json) in models/base;")));
+  EXPECT_THAT(Errors(With("base: base\n", "base: base\ntokenizer: ja\n", chat)), IsEmpty());
+  Write("models/ja/tokenizer_config.json", "{");
+  EXPECT_THAT(Errors(With("base: base\n", "base: base\ntokenizer: ja\n", chat)),
+              ElementsAre(HasSubstr("models/ja/tokenizer_config.json: ")));
+}
+
+TEST(LanguageCodes, AreThoseOfTheModel) {
+  EXPECT_THAT(LanguageCodes(), SizeIs(176));
+  EXPECT_TRUE(std::is_sorted(LanguageCodes().begin(), LanguageCodes().end()));
+  const auto gate = LanguageGate::Load(DepsPath("lid.176.ftz"));
+  ASSERT_TRUE(gate.ok()) << gate.status();
+  for (const std::string& code : LanguageCodes()) EXPECT_TRUE((*gate)->Knows(code)) << code;
 }
 
 TEST_F(ConfigTest, AllMistakesAreToldAtOnceInTheOrderOfTheirLines) {

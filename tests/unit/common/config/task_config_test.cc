@@ -14,6 +14,11 @@ using ::testing::IsEmpty;
 
 class TaskConfigTest : public ConfigTest {
  protected:
+  void SetUp() override {
+    ConfigTest::SetUp();
+    for (const std::string model : {"base", "ja", "math"}) Write("models/" + model + "/chat_template.jinja", "");
+  }
+
   // The task of the sound config with its task section replaced by `lines`.
   Task TaskWith(const std::string& lines, const std::string& evaluation = "") {
     std::string text(kSoundConfig);

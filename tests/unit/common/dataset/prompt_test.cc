@@ -17,6 +17,11 @@ TEST(Prompt, ThePapersPromptIsLetterForLetterTheAuthors) {
   EXPECT_EQ(RenderPrompt(*BuiltInPrompt("ja-alpaca-cot"), "全部で何個ですか？"), kExpected);
 }
 
+TEST(Prompt, EveryBuiltInNameHasAPrompt) {
+  EXPECT_THAT(BuiltInPromptNames(), testing::ElementsAre("ja-alpaca-cot", "plain"));
+  for (const std::string& name : BuiltInPromptNames()) EXPECT_TRUE(HasPlaceForQuestion(BuiltInPrompt(name).value()));
+}
+
 TEST(Prompt, PlainIsJustTheQuestion) {
   EXPECT_EQ(RenderPrompt(*BuiltInPrompt("plain"), "How many?"), "How many?");
   EXPECT_EQ(RenderPrompt("", "How many?"), "How many?");

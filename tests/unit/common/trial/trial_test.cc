@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trials: names, the legal moves of their state, and shards.
+// Trials: names and shards.
 #include "common/trial/trial.h"
 
 #include "gmock/gmock.h"
@@ -25,20 +25,6 @@ TEST(Trial, NamesRoundTripAndUnknownOnesAreListed) {
     EXPECT_EQ(FailureClassFromName(Name(failure)).value(), failure);
   }
   EXPECT_EQ(SplitFromName("train").status().message(), "unknown split \"train\" (known: search, validation, test)");
-}
-
-TEST(Trial, FinalStatesAreNeverLeft) {
-  for (const TrialState from : kStates) {
-    for (const TrialState to : kStates) {
-      if (!IsFinal(from) && from != to && to != TrialState::kInfeasible) continue;
-      EXPECT_FALSE(IsLegalMove(from, to)) << Name(from) << " -> " << Name(to);
-    }
-  }
-  EXPECT_TRUE(IsLegalMove(TrialState::kPending, TrialState::kRunning));
-  EXPECT_TRUE(IsLegalMove(TrialState::kRunning, TrialState::kPending));
-  EXPECT_TRUE(IsLegalMove(TrialState::kRunning, TrialState::kDone));
-  EXPECT_TRUE(IsLegalMove(TrialState::kPending, TrialState::kFailed));
-  EXPECT_FALSE(IsLegalMove(TrialState::kPending, TrialState::kDone));
 }
 
 TEST(Trial, ShardsCoverAllSamples) {

@@ -3,10 +3,15 @@
 #include "coordinator/local_workers.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <functional>
+#include <iterator>
+#include <sstream>
 #include <thread>
+#include <vector>
 
 #include "common/base/file.h"
 #include "tests/support/shared.h"
@@ -44,6 +49,12 @@ class LocalWorkersTest : public ::testing::Test {
     return ReadFile(folder_ / ("run.worker-" + std::to_string(worker) + ".log")).value_or("");
   }
 
+  // What a worker that prints its process id has written, a line for each of its lives.
+  std::vector<pid_t> Pids() {
+    std::istringstream lines(Log(0));
+    return {std::istream_iterator<pid_t>(lines), {}};
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -74,6 +85,45 @@ TEST_F(LocalWorkersTest, AWorkerThatIsDoneIsNotStartedAgain) {
   workers.Wait(milliseconds(5'000));
   EXPECT_EQ(Log(0), "done\n");
   EXPECT_TRUE(workers.status().ok());
+}
+
+TEST_F(LocalWorkersTest, AWorkerThatEndsInOrderBeforeTheEndIsStartedAgainAfterAPause) {
+  LocalWorkersOptions options = Options("trap 'exit 0' TERM; echo $$; while :; do sleep 0.02; done", 1);
+  std::atomic<int> exits = 0;
+  options.on_exit = [&](const std::string& worker) {
+    EXPECT_EQ(worker, "local-0");
+    ++exits;
+  };
+  LocalWorkers workers(options);
+  ASSERT_TRUE(workers.Start().ok());
+  for (size_t life = 1; life <= 2; ++life) {
+    ASSERT_TRUE(Eventually([&] { return Pids().size() == life; })) << Log(0);
+    kill(Pids().back(), SIGTERM);
+    ASSERT_TRUE(Eventually([&] { return exits == static_cast<int>(life); }));
+  }
+  EXPECT_TRUE(Eventually([&] { return Pids().size() == 3; })) << Log(0);
+  EXPECT_TRUE(workers.status().ok());
+}
+
+TEST_F(LocalWorkersTest, AWorkerThatWasStartedAgainIsStoppedByOneSignal) {
+  // The first life dies; the second counts the signals that it gets until it ends.
+  const std::string script =
+      "if [ ! -e " + (folder_ / "lived") + " ]; then touch " + (folder_ / "lived") +
+      "; exit 1; fi; trap 'echo TERM' TERM; echo up; i=0; while [ $i -lt 30 ]; do sleep 0.02; i=$((i+1)); done";
+  LocalWorkers workers(Options(script, 1));
+  ASSERT_TRUE(workers.Start().ok());
+  ASSERT_TRUE(Eventually([&] { return Log(0) == "up\n"; })) << Log(0);
+  workers.Stop(milliseconds(5'000));
+  EXPECT_EQ(Log(0), "up\nTERM\n");
+}
+
+TEST_F(LocalWorkersTest, EveryEndIsToldAlsoThatOfAKilledWorker) {
+  LocalWorkersOptions options = Options("kill -9 $$", 1);
+  std::atomic<int> exits = 0;
+  options.on_exit = [&](const std::string&) { ++exits; };
+  LocalWorkers workers(options);
+  ASSERT_TRUE(workers.Start().ok());
+  EXPECT_TRUE(Eventually([&] { return exits >= 2; }));
 }
 
 TEST_F(LocalWorkersTest, StopKillsAWorkerThatIgnoresTheSignal) {

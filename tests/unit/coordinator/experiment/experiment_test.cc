@@ -13,6 +13,7 @@ namespace heterosis {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -219,6 +220,41 @@ TEST_F(ExperimentTest, StageWithoutAnyResultEndsTheRunAndARestartTakesItUp) {
   EXPECT_EQ(mended, undisturbed.Contents());
 }
 
+TEST_F(ExperimentTest, AFailedSealedTestFailsTheRunAndARestartTriesOnlyThat) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("one");
+  while (!run.experiment().finished()) {
+    const auto work = run.experiment().Lease(worker);
+    ASSERT_TRUE(work.ok() && work->has_value());
+    const bool is_winner = (*work)->split == Split::kTest && (*work)->recipe.sources.size() > 1;
+    if (is_winner) {
+      ASSERT_EQ(*run.experiment().ReportFailure(worker, {(*work)->key, FailureClass::kCrash, "no memory"}), true);
+    } else {
+      ASSERT_EQ(*run.experiment().Report(worker, Evaluate(**work)), true);
+    }
+  }
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kFailed);
+  EXPECT_THAT(run.experiment().error(), AllOf(HasSubstr("the sealed test of "), HasSubstr("no memory")));
+  const auto tested = run.Query("SELECT count(*) FROM trials WHERE purpose = 'test' AND state = 'failed'");
+  EXPECT_THAT(tested, ElementsAre("3"));  // uniform, start, winner
+  ASSERT_TRUE(run.Start().ok());
+  int evaluated = 0;
+  ASSERT_TRUE(run.RunToEnd(1, 0,
+                           [&](const ShardWork& work) {
+                             ++evaluated;
+                             EXPECT_EQ(work.split, Split::kTest);
+                             return Evaluate(work);
+                           })
+                  .ok());
+  EXPECT_EQ(evaluated, 3 * 3);  // six problems in shards of two
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
+  SimulatedRun undisturbed(folder_, "undisturbed.db");
+  ASSERT_TRUE(undisturbed.Start().ok());
+  ASSERT_TRUE(undisturbed.RunToEnd().ok());
+  EXPECT_EQ(run.Contents(), undisturbed.Contents());
+}
+
 TEST_F(ExperimentTest, SilentWorkerLosesItsShardAndItsLateResultStillCounts) {
   SimulatedRun run(folder_, "run.db");
   ASSERT_TRUE(run.Start().ok());
@@ -315,6 +351,25 @@ TEST_F(ExperimentTest, StageThatCouldNotBeWrittenIsTriedAgain) {
   EXPECT_EQ(run.Contents(), undisturbed.Contents());
 }
 
+TEST_F(ExperimentTest, StageThatWasWrittenAlthoughItsCommitFailedIsNotBegunTwice) {
+  SimulatedRun run(folder_, "run.db");
+  bool started = false;
+  int failures = 0;
+  run.commit_hook = [&](std::string_view point) {
+    if (point != "after stage" || !started) return absl::OkStatus();
+    ++failures;
+    return absl::UnavailableError("the disk went away just then");
+  };
+  ASSERT_TRUE(run.Start().ok());
+  started = true;
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_EQ(failures, 5);  // three generations, selection, final
+  SimulatedRun undisturbed(folder_, "undisturbed.db");
+  ASSERT_TRUE(undisturbed.Start().ok());
+  ASSERT_TRUE(undisturbed.RunToEnd().ok());
+  EXPECT_EQ(run.Contents(), undisturbed.Contents());
+}
+
 TEST_F(ExperimentTest, ProgressCountsTrialsAndSamples) {
   SimulatedRun run(folder_, "run.db");
   ASSERT_TRUE(run.Start().ok());
@@ -341,6 +396,35 @@ TEST_F(ExperimentTest, AnOverEstimateOfSamplesIsNeverAnUnderEstimate) {
   const int64_t planned = run.experiment().progress().samples_total;
   ASSERT_TRUE(run.RunToEnd().ok());
   EXPECT_LE(run.experiment().progress().samples_done, planned);
+}
+
+TEST_F(ExperimentTest, TheEstimateOfSamplesFallsToWhatIsReallyToBeScored) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string worker = run.Join("one");
+  int64_t last = run.experiment().progress().samples_total;
+  int64_t in_final = 0;
+  while (!run.experiment().finished()) {
+    const auto work = run.experiment().Lease(worker);
+    ASSERT_TRUE(work.ok() && work->has_value());
+    if (run.experiment().progress().stage == StageKind::kFinal) in_final = run.experiment().progress().samples_total;
+    ASSERT_EQ(*run.experiment().Report(worker, Evaluate(**work)), true);
+    EXPECT_LE(run.experiment().progress().samples_total, last);
+    last = run.experiment().progress().samples_total;
+  }
+  EXPECT_EQ(in_final, run.experiment().progress().samples_done);
+  EXPECT_EQ(last, run.experiment().progress().samples_done);
+  // Also after a restart in the midst of it, which knows only what is stored.
+  SimulatedRun stopped(folder_, "stopped.db");
+  ASSERT_TRUE(stopped.Start().ok());
+  const std::string one = stopped.Join("one");
+  while (stopped.experiment().progress().stage != StageKind::kSelection) {
+    ASSERT_TRUE(stopped.experiment().Report(one, Evaluate(**stopped.experiment().Lease(one))).ok());
+  }
+  ASSERT_TRUE(stopped.experiment().Report(one, Evaluate(**stopped.experiment().Lease(one))).ok());
+  const int64_t before = stopped.experiment().progress().samples_total;
+  ASSERT_TRUE(stopped.Start().ok());
+  EXPECT_EQ(stopped.experiment().progress().samples_total, before);
 }
 
 }  // namespace

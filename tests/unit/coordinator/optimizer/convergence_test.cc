@@ -88,6 +88,54 @@ TEST(ConvergenceTest, FindsAnOptimumOnTheBounds) {
   }
 }
 
+TEST(ConvergenceTest, SeparableFindsAnOptimumInsideAndOnTheBounds) {
+  const Function corner = [](const std::vector<double>& x) {
+    return x[0] + (1 - x[1]) + (x[2] - 0.3) * (x[2] - 0.3) + (1 - x[3]);
+  };
+  for (const auto step_size : {OptimizerOptions::StepSize::kCsa, OptimizerOptions::StepSize::kTpa}) {
+    for (const uint64_t seed : {1, 2, 3}) {
+      OptimizerOptions options = UnitOptions(40, seed);
+      options.kind = OptimizerOptions::Kind::kSepCma;
+      options.step_size = step_size;
+      EXPECT_LT(Minimise(options, ShiftedSphere(40, seed), 8000).of_mean, 1e-9) << seed;
+      options.mean.resize(4), options.lower.resize(4), options.upper.resize(4);
+      options.dimension = 4;
+      EXPECT_LT(Minimise(options, corner, 3000).of_mean, 1e-4) << seed;
+    }
+  }
+}
+
+// facts/cma.md, section 3: CMAwM solves OneMax of 64 bits in a median of 746 evaluations, at population 16.
+TEST(ConvergenceTest, MarginSolvesOneMaxWithRealGenesBesideIt) {
+  const Function score = [](const std::vector<double>& x) {
+    double zeros = 0;
+    for (size_t i = 0; i < 64; ++i) zeros += 1 - x[i];
+    return zeros + 10 * ((x[64] - 0.3) * (x[64] - 0.3) + (x[65] - 0.8) * (x[65] - 0.8));
+  };
+  for (const uint64_t seed : {1, 2, 3}) {
+    OptimizerOptions options = UnitOptions(66, seed);
+    options.kind = OptimizerOptions::Kind::kCmaMargin;
+    options.step_size = OptimizerOptions::StepSize::kCsa;
+    options.steps.assign(66, 1.0);
+    options.steps[64] = options.steps[65] = 0;
+    EXPECT_LT(Minimise(options, score, 6000).best, 1e-2) << seed;
+  }
+}
+
+// The same section: nothing of Gaussian form solves OneMax of 192 bits in the paper's budget, CatCMA in ~2,700.
+TEST(ConvergenceTest, MixedSolvesOneMaxOf192BitsAtThePapersPopulation) {
+  const Function zeros = [](const std::vector<double>& x) {
+    return static_cast<double>(std::count(x.begin(), x.end(), 0.0));
+  };
+  for (const uint64_t seed : {1, 2, 3, 4, 5}) {
+    OptimizerOptions options = UnitOptions(192, seed);
+    options.kind = OptimizerOptions::Kind::kMixed;
+    options.population = 128;
+    options.steps.assign(192, 1.0);
+    EXPECT_EQ(Minimise(options, zeros, 4000).best, 0) << seed;
+  }
+}
+
 TEST(ConvergenceTest, RandomSearchAtTheSameBudgetIsFarBehind) {
   OptimizerOptions options = UnitOptions(6, 1);
   const double learned = Minimise(options, ShiftedSphere(6, 1), 1000).best;

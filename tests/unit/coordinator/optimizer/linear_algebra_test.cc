@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace heterosis {
 namespace {
@@ -43,6 +44,35 @@ TEST(LinearAlgebraTest, RootTwiceIsTheMatrix) {
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(back.values[i], rows.values[i], 1e-13);
 }
 
+TEST(LinearAlgebraTest, IdentityIsItsOwnRoot) {
+  EigenBasis basis = EigenBasis::Identity(2);
+  Matrix rows(2, 2);
+  rows.values = {1, 0, -3, 2};
+  EXPECT_EQ(ApplyRoot(basis, rows).values, rows.values);
+  EXPECT_EQ(ApplyInverseRoot(basis, rows).values, rows.values);
+  EXPECT_EQ(WhitenedSquares(basis, rows), (std::vector<double>{1, 13}));
+  basis.scales = {2, 3};
+  EXPECT_EQ(ApplyRoot(basis, rows).values, (std::vector<double>{2, 0, -6, 6}));
+  EXPECT_EQ(Compose(basis).values, (std::vector<double>{4, 0, 0, 9}));
+}
+
+TEST(LinearAlgebraTest, WhitenedSquaresAreTheSquaredLengthsOfWhitenedRows) {
+  EigenBasis basis;
+  bool clamped = false;
+  ASSERT_TRUE(Decompose(Example(), basis, clamped).ok());
+  Matrix rows(3, 2);
+  rows.values = {1, 0, 1, 2, -0.5, 4};
+  const Matrix whitened = ApplyInverseRoot(basis, rows);
+  const std::vector<double> squares = WhitenedSquares(basis, rows);
+  ASSERT_EQ(squares.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(squares[i], Dot(whitened.row(i), whitened.row(i)), 1e-13);
+    const std::vector<double> alone = ApplyInverseRoot(basis, {rows.row(i).begin(), rows.row(i).end()});
+    for (size_t j = 0; j < 2; ++j) EXPECT_NEAR(alone[j], whitened.row(i)[j], 1e-14);
+  }
+  EXPECT_TRUE(WhitenedSquares(basis, Matrix(0, 2)).empty());
+}
+
 TEST(LinearAlgebraTest, RootDoesNotDependOnEigenvectorSigns) {
   EigenBasis basis;
   bool clamped = false;
@@ -74,7 +104,8 @@ TEST(LinearAlgebraTest, UselessMatrixLeavesTheBasisUnchanged) {
     Matrix c(2, 2);
     c.values = {entry, 0, 0, entry};
     EXPECT_FALSE(Decompose(c, basis, clamped).ok()) << entry;
-    EXPECT_EQ(basis.vectors.values, Matrix::Identity(2).values);
+    EXPECT_TRUE(basis.vectors.values.empty());
+    EXPECT_EQ(basis.scales, std::vector<double>(2, 1.0));
   }
 }
 

@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct Variant {
   Bounds bounds = Bounds::kClip;
   StepSize step_size = StepSize::kCsa;
   int dimension = 7;
+  size_t bits = 0;     // the first genes are discrete, with two values
+  bool moves = false;  // of mixed
 };
 
 OptimizerOptions OptionsOf(const Variant& variant) {
@@ -42,6 +46,14 @@ OptimizerOptions OptionsOf(const Variant& variant) {
   options.seed = 42;
   options.bounds = variant.bounds;
   options.step_size = variant.step_size;
+  if (variant.kind == Kind::kCmaMargin || variant.kind == Kind::kMixed) options.steps.assign(n, 0.0);
+  std::fill_n(options.steps.begin(), variant.bits, 1.0);
+  if (variant.moves) {
+    options.active = [](std::span<const double> genome, std::span<char> active) {
+      active.back() = genome[0] == 1 ? 1 : 0;
+    };
+    options.mutate = [](std::span<double> genome, RandomStream& random) { genome[random.NextBelow(3)] = 1; };
+  }
   return options;
 }
 
@@ -152,7 +164,7 @@ TEST_P(OptimizerTest, InjectedPointsAreTheFirstCandidatesOfTheFirstGeneration) {
   options.injected = {std::vector<double>(n, 0.25), std::vector<double>(n, 2.0)};
   const std::unique_ptr<Optimizer> optimizer = Make(options);
   const Genomes genomes = optimizer->Ask();
-  EXPECT_EQ(genomes[0], std::vector<double>(n, 0.25));
+  for (size_t j = 0; j < n; ++j) EXPECT_EQ(genomes[0][j], j < GetParam().bits ? 0 : 0.25) << "bits are rounded";
   EXPECT_EQ(genomes[1], std::vector<double>(n, 1.0)) << "clipped";
   EXPECT_EQ(genomes[2], Make(options_)->Ask()[2]) << "the others are as without";
   Advance(*optimizer, 1);
@@ -205,7 +217,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Variant{"TpaResample", Kind::kCma, Bounds::kResample, StepSize::kTpa},
                     Variant{"OneGene", Kind::kCma, Bounds::kClip, StepSize::kCsa, 1},
                     // Large enough that decompositions are lazy: the snapshot falls between two of them.
-                    Variant{"Lazy", Kind::kCma, Bounds::kClip, StepSize::kAuto, 300}, Variant{"Random", Kind::kRandom}),
+                    Variant{"Lazy", Kind::kCma, Bounds::kClip, StepSize::kAuto, 300}, Variant{"Random", Kind::kRandom},
+                    Variant{"SepCsa", Kind::kSepCma}, Variant{"SepResample", Kind::kSepCma, Bounds::kResample},
+                    Variant{"SepTpa", Kind::kSepCma, Bounds::kClip, StepSize::kTpa},
+                    Variant{"SepOneGene", Kind::kSepCma, Bounds::kClip, StepSize::kCsa, 1},
+                    Variant{"Margin", Kind::kCmaMargin, Bounds::kClip, StepSize::kCsa, 7, 3},
+                    Variant{"MarginResampleTpa", Kind::kCmaMargin, Bounds::kResample, StepSize::kTpa, 7, 3},
+                    Variant{"MarginOfBits", Kind::kCmaMargin, Bounds::kClip, StepSize::kCsa, 16, 16},
+                    Variant{"MarginOfReals", Kind::kCmaMargin, Bounds::kClip, StepSize::kCsa, 7, 0},
+                    Variant{"Mixed", Kind::kMixed, Bounds::kClip, StepSize::kCsa, 7, 3},
+                    Variant{"MixedMoves", Kind::kMixed, Bounds::kClip, StepSize::kCsa, 7, 3, true},
+                    Variant{"MixedResample", Kind::kMixed, Bounds::kResample, StepSize::kAuto, 80, 30, true},
+                    Variant{"MixedOfBits", Kind::kMixed, Bounds::kClip, StepSize::kCsa, 16, 16},
+                    Variant{"MixedOfReals", Kind::kMixed, Bounds::kClip, StepSize::kCsa, 7, 0}),
     [](const auto& parameter) { return parameter.param.name; });
 
 TEST(CmaTest, InvalidRanksBehindTheWorstValid) {
@@ -283,6 +307,20 @@ TEST(RestoreTest, RefusesOtherOptionsAndNamesThem) {
   }
 }
 
+TEST(RestoreTest, RefusesOtherStepsAndMoves) {
+  const OptimizerOptions options = OptionsOf({"", Kind::kMixed, Bounds::kClip, StepSize::kCsa, 7, 3, true});
+  const std::string snapshot = Make(options)->Snapshot();
+  OptimizerOptions other = options;
+  other.steps[2] = 0;
+  other.active = nullptr;
+  other.mutate = nullptr;
+  other.move_probability = 0.5;
+  const std::string message(RestoreOptimizer(other, snapshot).status().message());
+  for (const char* name : {"steps", "active (snapshot 1, options 0)", "mutate (snapshot 1", "move_probability"}) {
+    EXPECT_THAT(message, testing::HasSubstr(name));
+  }
+}
+
 TEST(RestoreTest, RefusesDamagedBytes) {
   const OptimizerOptions options = OptionsOf({"Csa"});
   std::string snapshot = Make(options)->Snapshot();
@@ -316,6 +354,38 @@ TEST(MakeOptimizerTest, WrongOptionsAreRefusedByName) {
   refused([](OptimizerOptions& o) { o.injected.assign(100, o.mean); }, "injected");
   refused([](OptimizerOptions& o) { o.population = 3, o.step_size = StepSize::kTpa; }, "tpa");
   refused([](OptimizerOptions& o) { o.kind = Kind::kRandom, o.lower.clear(), o.upper.clear(); }, "bounds");
+  refused([](OptimizerOptions& o) { o.steps.assign(7, 0.5); }, "steps");
+  refused([](OptimizerOptions& o) { o.move_probability = 1.5; }, "move_probability");
+  refused([](OptimizerOptions& o) { o.mutate = [](std::span<double>, RandomStream&) {}; }, "mutate");
+}
+
+TEST(MakeOptimizerTest, WrongStepsAreRefusedByName) {
+  for (const Kind kind : {Kind::kCmaMargin, Kind::kMixed}) {
+    const OptimizerOptions good = OptionsOf({"", kind, Bounds::kClip, StepSize::kCsa, 7, 2});
+    EXPECT_TRUE(MakeOptimizer(good).ok());
+    const auto refused = [&](auto change, const char* word) {
+      OptimizerOptions options = good;
+      change(options);
+      const absl::Status status = MakeOptimizer(options).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << word;
+      EXPECT_THAT(std::string(status.message()), testing::HasSubstr(word));
+    };
+    refused([](OptimizerOptions& o) { o.steps.pop_back(); }, "steps has 6");
+    refused([](OptimizerOptions& o) { o.steps.clear(); }, "steps has 0");
+    refused([](OptimizerOptions& o) { o.lower.clear(), o.upper.clear(); }, "lower");
+    refused([](OptimizerOptions& o) { o.steps[1] = 0.3; }, "steps[1]");
+    refused([](OptimizerOptions& o) { o.steps[1] = -1; }, "steps[1]");
+    refused([](OptimizerOptions& o) { o.steps[1] = 2; }, "steps[1]");
+    refused([](OptimizerOptions& o) { o.steps[1] = kNan; }, "steps[1]");
+    refused([](OptimizerOptions& o) { o.upper[1] = std::numeric_limits<double>::infinity(); }, "steps[1]");
+    refused([](OptimizerOptions& o) { o.population = 1; }, "population");
+  }
+  OptimizerOptions mixed = OptionsOf({"", Kind::kMixed, Bounds::kClip, StepSize::kCsa, 7, 2});
+  mixed.steps[1] = 0.25;
+  EXPECT_THAT(std::string(MakeOptimizer(mixed).status().message()), testing::HasSubstr("steps[1]"));
+  mixed.steps[1] = 1;
+  mixed.step_size = StepSize::kTpa;
+  EXPECT_THAT(std::string(MakeOptimizer(mixed).status().message()), testing::HasSubstr("tpa"));
 }
 
 }  // namespace

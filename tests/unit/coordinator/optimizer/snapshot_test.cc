@@ -57,7 +57,7 @@ TEST(SnapshotTest, EveryDamagedByteIsFound) {
 
 TEST(SnapshotTest, OtherVersionIsRefused) {
   std::string bytes = Example();
-  bytes[7] = '2';
+  bytes[7] = '9';
   const absl::Status status = SnapshotReader::Open(Resealed(bytes)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }

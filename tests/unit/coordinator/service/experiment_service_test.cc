@@ -34,6 +34,7 @@ class ExperimentServiceTest : public ExperimentTest {
     task.prompt_template = "Q: {input}";
     task.language = "ja";
     service_.emplace(run_.experiment(), task, kLease);
+    run_id_ = run_.experiment().run_id();
   }
 
   static v1::RegisterRequest Registration(const std::string& worker) {
@@ -76,15 +77,17 @@ class ExperimentServiceTest : public ExperimentTest {
     return work.value_or(ShardWork{});
   }
 
-  static v1::ReportRequest ResultReport(const std::string& session, const ShardResult& result) {
+  v1::ReportRequest ResultReport(const std::string& session, const ShardResult& result) const {
     v1::ReportRequest request;
     request.set_session(session);
+    request.set_run(run_id_);
     *request.mutable_result() = ToWire(result);
     return request;
   }
-  static v1::ReportRequest FailureReport(const std::string& session, const ShardKey& key, FailureClass failure) {
+  v1::ReportRequest FailureReport(const std::string& session, const ShardKey& key, FailureClass failure) const {
     v1::ReportRequest request;
     request.set_session(session);
+    request.set_run(run_id_);
     *request.mutable_failure() = ToWire(ShardFailure{key, failure, "it did not work"});
     return request;
   }
@@ -107,6 +110,7 @@ class ExperimentServiceTest : public ExperimentTest {
   }
 
   SimulatedRun run_{folder_, "run.db"};
+  std::string run_id_;
   std::optional<ExperimentService> service_;
 };
 
@@ -207,6 +211,77 @@ TEST_F(ExperimentServiceTest, AResultCountsOnce) {
   EXPECT_EQ(service_->progress().samples_done, 2);
 }
 
+TEST_F(ExperimentServiceTest, AResultOfAnotherRunDoesNotCount) {
+  // Two databases of one config: the same trials under the same numbers, the second with other model files, say.
+  SimulatedRun other(folder_, "other.db");
+  ASSERT_TRUE(other.Start().ok());
+  EXPECT_NE(other.experiment().run_id(), run_id_);
+  const std::string session = Join("a");
+  v1::ReportRequest report = ResultReport(session, Evaluate(MustLease(session)));
+  report.set_run(other.experiment().run_id());
+  EXPECT_EQ(Report(report).value(), false);
+  report.clear_run();
+  EXPECT_EQ(Report(report).value(), false);
+  EXPECT_EQ(service_->progress().samples_done, 0);
+  report.set_run(run_id_);
+  EXPECT_EQ(Report(report).value(), true);
+}
+
+TEST_F(ExperimentServiceTest, AHeartbeatOfAnotherRunIsToldToDropTheShard) {
+  const std::string session = Join("a");
+  const ShardWork work = MustLease(session);
+  v1::HeartbeatRequest request;
+  request.set_session(session);
+  request.set_run("of another database");
+  *request.add_holding() = ToWire(work.key);
+  v1::HeartbeatResponse response;
+  ASSERT_TRUE(service_->Heartbeat(request, &response).ok());
+  ASSERT_EQ(response.cancelled_size(), 1);
+  EXPECT_EQ(FromWire(response.cancelled(0)), work.key);
+}
+
+TEST_F(ExperimentServiceTest, TheRunKeepsItsNameThroughRestarts) {
+  EXPECT_EQ(run_id_.size(), 32u);
+  run_.Kill();
+  service_.reset();
+  ASSERT_TRUE(run_.Start().ok());
+  EXPECT_EQ(run_.experiment().run_id(), run_id_);
+  service_.emplace(run_.experiment(), Task(), kLease);
+  v1::RegisterResponse response;
+  ASSERT_TRUE(service_->Register(Registration("a"), &response).ok());
+  EXPECT_EQ(response.run(), run_id_);
+}
+
+TEST_F(ExperimentServiceTest, ARegistrationThatCannotBeWrittenIsWorthARetry) {
+  run_.Kill();
+  service_.reset();
+  bool full = false;
+  run_.commit_hook = [&](std::string_view point) {
+    return full && point == "before worker" ? absl::InternalError("something about the disk") : absl::OkStatus();
+  };
+  ASSERT_TRUE(run_.Start().ok());
+  service_.emplace(run_.experiment(), Task(), kLease);
+  full = true;
+  v1::RegisterResponse response;
+  EXPECT_EQ(service_->Register(Registration("a"), &response).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(response.session(), "");
+  full = false;
+  EXPECT_TRUE(service_->Register(Registration("a"), &response).ok());
+}
+
+TEST_F(ExperimentServiceTest, TheShardOfALostWorkerIsFreeAtOnce) {
+  const ShardWork work = MustLease(Join("local-0"));
+  const ShardWork kept = MustLease(Join("local-1"));
+  service_->WorkerLost("local-0");
+  EXPECT_EQ(service_->progress().workers, 1);
+  const ShardWork again = MustLease(Join("local-0"));
+  EXPECT_EQ(again.samples, work.samples);
+  EXPECT_EQ(again.key.attempt, work.key.attempt + 1);
+  EXPECT_NE(again.samples, kept.samples);
+  EXPECT_EQ(run_.Query("SELECT class || ': ' || message FROM failures"),
+            std::vector<std::string>{"infra: the worker has gone"});
+}
+
 TEST_F(ExperimentServiceTest, ReportsThatMakeNoSenseAreTheWorkersFault) {
   const std::string session = Join("a");
   const ShardWork work = MustLease(session);
@@ -243,6 +318,23 @@ TEST_F(ExperimentServiceTest, AResultThatCannotBeWrittenIsAskedForAgain) {
   EXPECT_EQ(Report(repeated).value(), true);
 }
 
+TEST_F(ExperimentServiceTest, AnErrorThatCannotPassIsToldToTheRunToo) {
+  run_.Kill();
+  service_.reset();
+  absl::Status trouble;
+  run_.commit_hook = [&](std::string_view point) { return point == "before shard" ? trouble : absl::OkStatus(); };
+  ASSERT_TRUE(run_.Start().ok());
+  service_.emplace(run_.experiment(), Task(), kLease);
+  const std::string session = Join("a");
+  const v1::ReportRequest report = ResultReport(session, Evaluate(MustLease(session)));
+  trouble = absl::ResourceExhaustedError("disk full");
+  EXPECT_EQ(Report(report).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(service_->Tick().ok());
+  trouble = absl::DataLossError("damaged");
+  EXPECT_EQ(Report(report).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(service_->Tick(), trouble);
+}
+
 TEST_F(ExperimentServiceTest, AWorkerThatCannotDoTheWorkIsSentAway) {
   const std::string session = Join("a");
   EXPECT_EQ(Report(FailureReport(session, MustLease(session).key, FailureClass::kInvalid)).value(), true);
@@ -261,6 +353,7 @@ TEST_F(ExperimentServiceTest, HeartbeatsSayWhatToDrop) {
   const ShardWork work = MustLease(session);
   v1::HeartbeatRequest request;
   request.set_session(session);
+  request.set_run(run_id_);
   *request.add_holding() = ToWire(work.key);
   *request.add_holding() = ToWire(ShardKey{work.key.trial, work.key.shard, work.key.attempt + 7});
   v1::HeartbeatResponse response;
@@ -316,6 +409,28 @@ TEST_F(ExperimentServiceTest, WaitingCallsReturnWhenTheCoordinatorStops) {
   service_->StopLeasing();
   poll.join();
   EXPECT_TRUE(answer.retry());
+}
+
+TEST_F(ExperimentServiceTest, TheEndIsToldToEveryWorkerThatWasHeardOfLately) {
+  const std::string session = Join("a"), waiting = Join("b"), dead = Join("local-0");
+  EXPECT_FALSE(service_->EveryoneKnowsTheEnd());
+  while (!service_->finished()) {
+    ASSERT_EQ(Report(ResultReport(session, Evaluate(MustLease(session)))).value(), true);
+  }
+  service_->StopLeasing();  // as the server does when it goes
+  EXPECT_FALSE(service_->EveryoneKnowsTheEnd());
+  EXPECT_TRUE(Lease(waiting).finished());
+  service_->WorkerLost("local-0");
+  EXPECT_FALSE(service_->EveryoneKnowsTheEnd()) << "the one that reported last has not asked yet";
+  EXPECT_TRUE(Lease(session, 30).finished());
+  EXPECT_TRUE(service_->EveryoneKnowsTheEnd());
+}
+
+TEST_F(ExperimentServiceTest, AWorkerThatHasLongBeenSilentIsNotWaitedFor) {
+  service_.emplace(run_.experiment(), Task(), milliseconds(0));
+  Join("silent");
+  ASSERT_TRUE(run_.RunToEnd().ok());
+  EXPECT_TRUE(service_->EveryoneKnowsTheEnd());
 }
 
 TEST_F(ExperimentServiceTest, WorkersInThreadsFindWhatOneWorkerFinds) {

@@ -53,7 +53,8 @@ class ServerTest : public ExperimentTest {
       ASSERT_TRUE(answer.ok()) << answer.status();
       if (std::holds_alternative<Finished>(*answer)) return;
       if (!std::holds_alternative<ShardWork>(*answer)) continue;
-      const auto accepted = client->Report(registration->session, Evaluate(std::get<ShardWork>(*answer)));
+      const auto accepted =
+          client->Report({registration->session, registration->run}, Evaluate(std::get<ShardWork>(*answer)));
       ASSERT_TRUE(accepted.ok()) << accepted.status();
     }
   }
@@ -97,6 +98,27 @@ TEST_F(ServerTest, AddressesThatAreNoneAreNamedWithTheForm) {
   }
 }
 
+TEST_F(ServerTest, AnAddressIsCheckedBeforeAnythingIsStarted) {
+  EXPECT_TRUE(CheckListen({.address = "127.0.0.1:50551"}).ok());
+  EXPECT_THAT(std::string(CheckListen({.address = "0.0.0.0:50551"}).message()), HasSubstr("--insecure"));
+  EXPECT_TRUE(CheckListen({.address = "0.0.0.0:50551", .insecure = true}).ok());
+  EXPECT_THAT(std::string(CheckListen({.address = "nonsense"}).message()), HasSubstr("write HOST:PORT"));
+}
+
+TEST_F(ServerTest, AReportThatNoCoordinatorTakesIsNotSent) {
+  ASSERT_TRUE(Start("127.0.0.1:0").ok());
+  const auto client = Client();
+  const auto registration = client->Register("a", "cpu");
+  const auto answer = client->Lease(registration->session, Models(), milliseconds(0));
+  ShardResult result = Evaluate(std::get<ShardWork>(*answer));
+  result.samples[0].text.assign(33 << 20, 'x');
+  const absl::Status status = client->Report({registration->session, registration->run}, result).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);  // not worth a retry
+  EXPECT_THAT(std::string(status.message()), HasSubstr("evaluation.shard_size"));
+  result.samples[0].text.assign(31 << 20, 'x');
+  EXPECT_EQ(client->Report({registration->session, registration->run}, result).value(), true);
+}
+
 TEST_F(ServerTest, APortInUseIsRefused) {
   ASSERT_TRUE(Start("127.0.0.1:0").ok());
   const auto second = Server::Start({.address = server_->address()}, *service_);
@@ -122,7 +144,7 @@ TEST_F(ServerTest, ErrorsReachTheWorkerWithTheirCodeAndText) {
   ASSERT_TRUE(Start("127.0.0.1:0").ok());
   const auto client = Client();
   EXPECT_EQ(client->Lease("unknown", Models(), milliseconds(0)).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(client->Heartbeat("unknown", {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(client->Heartbeat({"unknown", ""}, {}).status().code(), absl::StatusCode::kNotFound);
   const std::string session = client->Register("a", "cpu")->session;
   const absl::Status status = client->Lease(session, {}, milliseconds(0)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
@@ -132,15 +154,16 @@ TEST_F(ServerTest, ErrorsReachTheWorkerWithTheirCodeAndText) {
 TEST_F(ServerTest, FailuresAndHeartbeatsGoOverTheNetworkToo) {
   ASSERT_TRUE(Start("127.0.0.1:0").ok());
   const auto client = Client();
-  const std::string session = client->Register("a", "cpu")->session;
-  const auto answer = client->Lease(session, Models(), milliseconds(0));
+  const auto registration = client->Register("a", "cpu");
+  const LeaseHolder holder{registration->session, registration->run};
+  const auto answer = client->Lease(holder.session, Models(), milliseconds(0));
   ASSERT_TRUE(answer.ok()) << answer.status();
   const ShardWork work = std::get<ShardWork>(*answer);
-  EXPECT_TRUE(client->Heartbeat(session, {work.key})->empty());
+  EXPECT_TRUE(client->Heartbeat(holder, {work.key})->empty());
   const ShardFailure failure{work.key, FailureClass::kCrash, "out of memory"};
-  EXPECT_EQ(client->Report(session, failure).value(), true);
-  EXPECT_EQ(client->Report(session, failure).value(), false);
-  EXPECT_EQ(client->Heartbeat(session, {work.key})->size(), 0u);  // open again: it may go on with it
+  EXPECT_EQ(client->Report(holder, failure).value(), true);
+  EXPECT_EQ(client->Report(holder, failure).value(), false);
+  EXPECT_EQ(client->Heartbeat(holder, {work.key})->size(), 0u);  // open again: it may go on with it
   EXPECT_EQ(run_.Query("SELECT class || ': ' || message FROM failures"),
             std::vector<std::string>{"crash: out of memory"});
 }

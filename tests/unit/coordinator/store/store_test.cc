@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <set>
+
 #include "common/base/file.h"
 #include "tests/unit/coordinator/store/fixture.h"
 
@@ -73,6 +75,21 @@ TEST_F(StoreTest, TheExperimentComesBackWhole) {
   EXPECT_EQ(loaded.validation, written.validation);
   EXPECT_EQ(loaded.test, written.test);
   EXPECT_EQ(store_->State()->state, ExperimentState::kRunning);
+}
+
+TEST_F(StoreTest, EveryExperimentGetsARunIdOfItsOwnUnlessItBringsOne) {
+  std::set<std::string> ids = {store_->LoadExperiment()->run_id};
+  ExperimentRecord named = SmallExperiment();
+  for (const char* name : {"b.db", "c.db"}) {
+    auto other = Store::Open({.path = folder_ / name});
+    ASSERT_TRUE(other.ok()) << other.status();
+    ASSERT_TRUE((*other)->CreateExperiment(named, Now()).ok());
+    ids.insert((*other)->LoadExperiment()->run_id);
+    named.run_id = "injected";
+  }
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_TRUE(ids.contains("injected"));
+  for (const std::string& id : ids) EXPECT_TRUE(id == "injected" || id.size() == 32) << id;
 }
 
 TEST_F(StoreTest, ASecondExperimentInADatabaseIsRefused) {

@@ -92,7 +92,7 @@ TEST_F(EvaluateCommandTest, ErrorsOfTheConfigAreTold) {
   ChangeConfig("  validation: {path: data/validation.jsonl}\n", "");
   EXPECT_THAT(Error(), HasSubstr("changed.yaml: has no validation data"));
   ChangeConfig("language: {expect: ja}", "language: {expect: xx}");
-  EXPECT_THAT(Error(), HasSubstr("does not know the language \"xx\""));
+  EXPECT_THAT(Error(), HasSubstr("must be a language code such as ja or en that lid.176 knows, but is \"xx\""));
   ChangeConfig("max_new_tokens: 20", "max_new_tokens: -1");
   EXPECT_THAT(Error(), HasSubstr("changed.yaml:"));
 }

@@ -129,9 +129,19 @@ TEST_F(MergeTrialRunnerTest, ANewTaskReplacesTheOld) {
   }
 }
 
+TEST_F(MergeTrialRunnerTest, AVocabularyIsLoggedOnceHoweverOftenTheSourcesChange) {
+  testing::internal::CaptureStderr();
+  for (const char* model : {"ja", "math", "ja", "math", "ja"}) EXPECT_TRUE(Run(Only(model)).ok()) << model;
+  const std::string log = testing::internal::GetCapturedStderr();
+  const size_t first = log.find("vocabulary of model \"ja\"");
+  EXPECT_EQ(log.find("vocabulary of model \"ja\"", first + 1), std::string::npos) << log;
+}
+
 TEST_F(MergeTrialRunnerTest, EachErrorHasTheCodeByWhichTheCoordinatorSorts) {
   const std::atomic<bool> cancelled = true;
   EXPECT_EQ(runner_->Run(Work(Only("ja")), cancelled).status().code(), absl::StatusCode::kCancelled);
+  // No merge is begun: this one could not be.
+  EXPECT_EQ(runner_->Run(Work(Only("nobody")), cancelled).status().code(), absl::StatusCode::kCancelled);
 
   const absl::Status unknown = Run(Only("nobody")).status();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);

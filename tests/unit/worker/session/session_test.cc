@@ -31,6 +31,7 @@ class ScriptedCoordinator : public CoordinatorClient {
     if (!register_error.ok()) return register_error;
     Registration registration;
     registration.session = "session-" + std::to_string(registrations);
+    registration.run = run;
     registration.models = models;
     registration.task = task;
     registration.heartbeat_interval = milliseconds(1);
@@ -38,19 +39,30 @@ class ScriptedCoordinator : public CoordinatorClient {
   }
   absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& has,
                                     milliseconds) override {
+    ++lease_calls;
     last_session = session;
     leased_with = has;
+    if (on_lease) on_lease();
     if (leases.empty()) return LeaseAnswer(Finished{});
     auto answer = std::move(leases.front());
     leases.pop_front();
     return answer;
   }
-  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const std::string&, const std::vector<ShardKey>& holding) override {
+  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const LeaseHolder& holder,
+                                                  const std::vector<ShardKey>& holding) override {
     ++heartbeats;
+    last_heartbeat = holder;
+    if (!heartbeat_errors.empty()) {
+      const absl::Status error = heartbeat_errors.front();
+      heartbeat_errors.pop_front();
+      return error;
+    }
     return cancel_all ? holding : std::vector<ShardKey>();
   }
-  absl::StatusOr<bool> Report(const std::string& session, const ShardResult& result) override {
-    last_session = session;
+  absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardResult& result) override {
+    last_session = holder.session;
+    reported_runs.push_back(holder.run);
+    if (on_report) on_report();
     if (!report_errors.empty()) {
       const absl::Status error = report_errors.front();
       report_errors.pop_front();
@@ -59,7 +71,12 @@ class ScriptedCoordinator : public CoordinatorClient {
     results.push_back(result.key);
     return true;
   }
-  absl::StatusOr<bool> Report(const std::string&, const ShardFailure& failure) override {
+  absl::StatusOr<bool> Report(const LeaseHolder&, const ShardFailure& failure) override {
+    if (!failure_errors.empty()) {
+      const absl::Status error = failure_errors.front();
+      failure_errors.pop_front();
+      return error;
+    }
     failures.push_back(failure);
     return true;
   }
@@ -69,11 +86,18 @@ class ScriptedCoordinator : public CoordinatorClient {
   Task task{.prompt_template = "{input}"};
   std::deque<absl::StatusOr<LeaseAnswer>> leases;
   std::deque<absl::Status> report_errors;
+  std::deque<absl::Status> failure_errors;
+  std::deque<absl::Status> heartbeat_errors;
   bool cancel_all = false;
+  std::string run = "run-a";
+  std::function<void()> on_lease, on_report;
 
+  int lease_calls = 0;
   std::atomic<int> registrations = 0;
   std::atomic<int> heartbeats = 0;
   std::string last_session;
+  LeaseHolder last_heartbeat;
+  std::vector<std::string> reported_runs;
   std::vector<ModelIdentity> leased_with;
   std::vector<ShardKey> results;
   std::vector<ShardFailure> failures;
@@ -145,6 +169,79 @@ TEST_F(SessionTest, AnUnknownSessionAtLeaseRegistersAgain) {
   ASSERT_TRUE(Run().ok());
   EXPECT_EQ(coordinator_.registrations, 2);
   EXPECT_EQ(coordinator_.results.size(), 1u);
+}
+
+TEST_F(SessionTest, AResultIsReportedUnderTheRunThatItWasLeasedUnder) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.reported_runs, std::vector<std::string>{"run-a"});
+}
+
+TEST_F(SessionTest, AResultIsDroppedWhereACoordinatorOfAnotherRunNowListens) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2))};
+  coordinator_.report_errors = {absl::NotFoundError("unknown session")};
+  coordinator_.on_report = [&] { coordinator_.run = "run-b"; };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.results, (std::vector<ShardKey>{{2, 0, 1}}));  // the new one's own
+  EXPECT_EQ(coordinator_.reported_runs, (std::vector<std::string>{"run-a", "run-b"}));
+}
+
+TEST_F(SessionTest, AShardOfAnotherRunIsCancelledByTheHeartbeatThatFindsOut) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  coordinator_.heartbeat_errors = {absl::NotFoundError("unknown session")};
+  runner_.run = [&](const ShardWork& work, const std::atomic<bool>& cancelled) {
+    return RunUntilCancelled(work, cancelled);
+  };
+  coordinator_.on_lease = [&] { coordinator_.run = "run-b"; };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.heartbeats, 1);
+  EXPECT_TRUE(coordinator_.reported_runs.empty());
+  EXPECT_TRUE(coordinator_.failures.empty());
+}
+
+TEST_F(SessionTest, AHeartbeatToARestartedCoordinatorRegistersAndKeepsTheShard) {
+  coordinator_.leases = {LeaseAnswer(Work(1))};
+  coordinator_.heartbeat_errors = {absl::NotFoundError("unknown session")};
+  runner_.run = [&](const ShardWork& work, const std::atomic<bool>&) -> absl::StatusOr<ShardResult> {
+    while (coordinator_.heartbeats < 2) std::this_thread::yield();
+    return ShardResult{.key = work.key, .samples = {}};
+  };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.registrations, 2);
+  EXPECT_EQ(coordinator_.last_heartbeat.session, "session-2");
+  EXPECT_EQ(coordinator_.last_heartbeat.run, "run-a");
+  EXPECT_EQ(coordinator_.results.size(), 1u);
+}
+
+TEST_F(SessionTest, ARefusedResultCostsTheShardAnAttemptAndTheWorkerGoesOn) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2))};
+  coordinator_.report_errors = {absl::InvalidArgumentError("not its samples " + std::string(10'000, 'x'))};
+  ASSERT_TRUE(Run().ok());
+  ASSERT_EQ(coordinator_.failures.size(), 1u);
+  EXPECT_EQ(coordinator_.failures[0].key.trial, 1);
+  EXPECT_EQ(coordinator_.failures[0].failure, FailureClass::kCrash);
+  EXPECT_NE(coordinator_.failures[0].message.find("not its samples"), std::string::npos);
+  EXPECT_LT(coordinator_.failures[0].message.size(), 5'000u);
+  EXPECT_EQ(coordinator_.results, (std::vector<ShardKey>{{2, 0, 1}}));
+}
+
+TEST_F(SessionTest, ACoordinatorThatRefusesEvenFailuresEndsTheWorker) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2))};
+  coordinator_.report_errors = {absl::InvalidArgumentError("no")};
+  coordinator_.failure_errors = {absl::InvalidArgumentError("no again")};
+  EXPECT_EQ(Run().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SessionTest, ACoordinatorThatAnswersAtOnceIsNotAskedWithoutEnd) {
+  options_.retry_first = milliseconds(20);
+  options_.retry_last = milliseconds(200);
+  for (int i = 0; i < 1'000; ++i) coordinator_.leases.emplace_back(LeaseAnswer(AskAgain{}));
+  const auto start = std::chrono::steady_clock::now();
+  coordinator_.on_lease = [&] {
+    if (std::chrono::steady_clock::now() - start > milliseconds(300)) stop_ = true;
+  };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_LT(coordinator_.lease_calls, 10);
 }
 
 TEST_F(SessionTest, AFailedShardIsReportedWithItsClass) {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Implements SampleCandidates of cma_core.h.
-#include <algorithm>
+// Implements sampling.h.
+#include "coordinator/optimizer/sampling.h"
+
 #include <cmath>
 #include <numeric>
+#include <utility>
 #include <vector>
-
-#include "coordinator/optimizer/cma_core.h"
 
 namespace heterosis {
 namespace {
 
 // Candidates 0 and 1 at mean +- d: the last move's direction, as long as a random step (a normal vector) is.
-void PlaceMirrored(const CmaSettings& settings, const CmaState& state, const NormalSource& normals, double move_length,
-                   Matrix& candidates) {
+void PlaceMirrored(const CmaSettings& settings, const EvolutionState& state, const NormalSource& normals,
+                   double move_length, Matrix& candidates) {
   const size_t n = state.mean.size();
   std::vector<double> z(n);
   normals(0, 0, z);
@@ -25,21 +25,12 @@ void PlaceMirrored(const CmaSettings& settings, const CmaState& state, const Nor
   settings.box.Clip(candidates.row(1));
 }
 
-// The Mahalanobis length of the mean's last move; 0 where there was none.
-double MoveLength(const CmaState& state) {
-  if (state.last_move.empty()) return 0;
-  Matrix move(1, state.last_move.size());
-  move.values = state.last_move;
-  const Matrix whitened = ApplyInverseRoot(state.eigen, move);
-  return std::sqrt(Dot(whitened.row(0), whitened.row(0)));
-}
-
-// One draw for each of the `pending` candidates: x = m + sigma C^(1/2) z (eq. 38 to 40), as two products for them all.
-void Draw(const CmaState& state, const NormalSource& normals, int attempt, const std::vector<size_t>& pending,
-          Matrix& candidates) {
+// One draw for each of the `pending` candidates: one product for them all.
+void Draw(const EvolutionState& state, const CovarianceRoot& root, const NormalSource& normals, int attempt,
+          const std::vector<size_t>& pending, Matrix& candidates) {
   Matrix z(pending.size(), state.mean.size());
   for (size_t i = 0; i < pending.size(); ++i) normals(pending[i], attempt, z.row(i));
-  const Matrix y = ApplyRoot(state.eigen, z);
+  const Matrix y = root(std::move(z));
   for (size_t i = 0; i < pending.size(); ++i) {
     const std::span<double> x = candidates.row(pending[i]);
     for (size_t j = 0; j < x.size(); ++j) x[j] = state.mean[j] + state.sigma * y.row(i)[j];
@@ -48,20 +39,20 @@ void Draw(const CmaState& state, const NormalSource& normals, int attempt, const
 
 }  // namespace
 
-Matrix SampleCandidates(const CmaSettings& settings, const CmaState& state, const NormalSource& normals) {
+Matrix SampleWithin(const CmaSettings& settings, const EvolutionState& state, double move_length,
+                    const CovarianceRoot& root, const NormalSource& normals) {
   const size_t population = static_cast<size_t>(settings.constants.population);
   Matrix candidates(population, state.mean.size());
-  const double move_length = settings.two_point ? MoveLength(state) : 0;
   const size_t mirrored = move_length > 0 ? 2 : 0;
   if (mirrored > 0) PlaceMirrored(settings, state, normals, move_length, candidates);
 
   std::vector<size_t> pending(population - mirrored);
   std::iota(pending.begin(), pending.end(), mirrored);
   for (int attempt = 0; attempt < settings.resampling_max && !pending.empty(); ++attempt) {
-    Draw(state, normals, attempt, pending, candidates);
+    Draw(state, root, normals, attempt, pending, candidates);
     std::erase_if(pending, [&](size_t candidate) { return settings.box.Contains(candidates.row(candidate)); });
   }
-  if (!pending.empty()) Draw(state, normals, settings.resampling_max, pending, candidates);
+  if (!pending.empty()) Draw(state, root, normals, settings.resampling_max, pending, candidates);
   for (const size_t candidate : pending) settings.box.Clip(candidates.row(candidate));
   return candidates;
 }

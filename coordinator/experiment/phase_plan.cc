@@ -2,6 +2,7 @@
 // Implements phase_plan.h.
 #include "coordinator/experiment/phase_plan.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
@@ -11,11 +12,44 @@
 namespace heterosis {
 namespace {
 
-OptimizerOptions OptionsOf(const v1::Experiment& config, int index, const SearchSpace& space) {
+OptimizerOptions::Kind KindOf(v1::Optimizer::Kind kind) {
+  switch (kind) {
+    case v1::Optimizer::CMA:
+      return OptimizerOptions::Kind::kCma;
+    case v1::Optimizer::RANDOM:
+      return OptimizerOptions::Kind::kRandom;
+    case v1::Optimizer::SEP_CMA:
+      return OptimizerOptions::Kind::kSepCma;
+    case v1::Optimizer::CMA_MARGIN:
+      return OptimizerOptions::Kind::kCmaMargin;
+    case v1::Optimizer::MIXED:
+      return OptimizerOptions::Kind::kMixed;
+  }
+  return OptimizerOptions::Kind::kCma;
+}
+
+// What the discrete optimizers know of the space: which genes are bits, which have an effect, how paths mutate. The
+// space works in gene units, the optimizer in the unit cube.
+void DescribeSpace(const std::shared_ptr<const SearchSpace>& space, OptimizerOptions& options) {
+  options.steps.assign(static_cast<size_t>(space->dimension()), 0.0);
+  std::fill_n(options.steps.begin(), space->bits(), 1.0);
+  if (options.kind != OptimizerOptions::Kind::kMixed) return;
+  options.active = [space](std::span<const double> unit, std::span<char> active) {
+    space->MarkActive(ScaleFromUnit(space->genes(), unit), active);
+  };
+  options.mutate = [space](std::span<double> unit, RandomStream& random) {
+    std::vector<double> genome = ScaleFromUnit(space->genes(), unit);
+    space->Mutate(genome, random);
+    const std::vector<double> mutated = ScaleToUnit(space->genes(), genome);
+    std::copy(mutated.begin(), mutated.end(), unit.begin());
+  };
+}
+
+OptimizerOptions OptionsOf(const v1::Experiment& config, int index, const std::shared_ptr<const SearchSpace>& shared) {
+  const SearchSpace& space = *shared;
   const v1::Optimizer& optimizer = config.phases(index).optimizer();
   OptimizerOptions options;
-  options.kind =
-      optimizer.kind() == v1::Optimizer::RANDOM ? OptimizerOptions::Kind::kRandom : OptimizerOptions::Kind::kCma;
+  options.kind = KindOf(optimizer.kind());
   options.dimension = space.dimension();
   options.population = optimizer.population();
   options.mean = ScaleToUnit(space.genes(), StartGenome(space.genes()));
@@ -36,6 +70,9 @@ OptimizerOptions OptionsOf(const v1::Experiment& config, int index, const Search
     case v1::Optimizer::TPA:
       options.step_size = OptimizerOptions::StepSize::kTpa;
       break;
+  }
+  if (options.kind == OptimizerOptions::Kind::kMixed || options.kind == OptimizerOptions::Kind::kCmaMargin) {
+    DescribeSpace(shared, options);
   }
   return options;
 }
@@ -86,7 +123,7 @@ absl::StatusOr<PhasePlan> PhasePlan::Create(const v1::Experiment& config, int in
   plan.index_ = index;
   plan.name_ = phase.name();
   RETURN_IF_ERROR(Annotate(plan.MakeSpace(config, layers), key));
-  plan.optimizer_ = OptionsOf(config, index, *plan.space_);
+  plan.optimizer_ = OptionsOf(config, index, plan.space_);
 
   // The optimizer knows the default population, which decides how many injected points there is room for.
   absl::StatusOr<std::unique_ptr<Optimizer>> optimizer = plan.NewOptimizer();

@@ -101,7 +101,7 @@ void CheckSources(const v1::Experiment& config, const v1::Merge& merge, const st
 void CheckOptimizer(const v1::Optimizer& optimizer, const std::string& key, ConfigIssues& issues) {
   const int population = optimizer.population();
   if (population == 0 || optimizer.kind() == v1::Optimizer::RANDOM) return;
-  if (population < 2) issues.Add(key + ".population", "needs a population of at least 2");
+  if (population < 2) issues.Add(key + ".population", absl::StrCat(key, ".population must be at least 2"));
   if (population < 4 && optimizer.step_size() == v1::Optimizer::TPA) {
     issues.Add(key + ".population", "step_size tpa needs a population of at least 4");
   }

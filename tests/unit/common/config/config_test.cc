@@ -198,7 +198,7 @@ constexpr ErrorCase kErrorCases[] = {
      "c.yaml:32: phases[0].budget needs exactly one of `trials` and `generations`"},
     {"    budget:\n      trials: 100", "    budget: {}",
      "c.yaml:32: phases[0].budget needs exactly one of `trials` and `generations`"},
-    {"sigma: 0.2", "population: 1", "c.yaml:31: cma needs a population of at least 2"},
+    {"sigma: 0.2", "population: 1", "c.yaml:31: phases[0].optimizer.population must be at least 2"},
     {"sigma: 0.2", "population: 3\n      step_size: tpa", "c.yaml:31: step_size tpa needs a population of at least 4"},
     {"    budget:\n      trials: 100\n",
      "    budget: {trials: 1}\n  - name: ps\n    merge: {}\n    budget: {trials: 1}\n",

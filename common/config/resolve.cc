@@ -30,7 +30,11 @@ void ResolveConfig(v1::Experiment& config) {
     if (data.has_test()) ResolveFormat(*data.mutable_test());
   }
   for (v1::Phase& phase : *config.mutable_phases()) {
-    if (phase.space() != v1::Phase::PS) continue;
+    if (phase.space() == v1::Phase::DFS) {
+      // What won our comparison on paths (docs/optimizers.md); its indicators are bits.
+      if (!phase.optimizer().has_kind()) phase.mutable_optimizer()->set_kind(v1::Optimizer::MIXED);
+      continue;
+    }
     v1::Merge& merge = *phase.mutable_merge();
     const std::vector<std::string> sources = SourcesOf(config, merge);
     merge.mutable_sources()->Assign(sources.begin(), sources.end());

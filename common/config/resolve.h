@@ -9,7 +9,8 @@
 
 namespace heterosis {
 
-// Fills in tokenizer, each phase's sources and mask_seed, and the format of the data files, where they are not given.
+// Fills in tokenizer, each phase's sources and mask_seed, the optimizer of phases in data-flow space, and the format of
+// the data files, where they are not given.
 void ResolveConfig(v1::Experiment& config);
 
 // The names of the models that a phase merges: those it names, or all but the base.

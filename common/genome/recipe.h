@@ -112,7 +112,8 @@ std::vector<std::string> ModelsOf(const Recipe& recipe);
 Json RecipeToJson(const Recipe& recipe);
 absl::StatusOr<Recipe> RecipeFromJson(const Json& json);
 
-// SHA-256 of the canonical JSON: two recipes with one digest are the same merged model.
+// SHA-256 of the canonical JSON: two recipes with one digest are the same model. A path that is just its part 0 has the
+// digest of that part, so that a search which finds a model again does not evaluate it twice.
 std::string RecipeDigest(const Recipe& recipe);
 
 }  // namespace heterosis

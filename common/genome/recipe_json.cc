@@ -209,6 +209,15 @@ absl::StatusOr<Recipe> PathFromJson(const Json& json) {
   return recipe;
 }
 
+// A path ends with the last layer of part 0, so one that counts up to it from the first is all of part 0.
+bool IsFirstPartAsItIs(const Recipe& recipe) {
+  for (size_t i = 0; i < recipe.path.size(); ++i) {
+    if (recipe.path[i] != Hop{0, static_cast<int>(i), 1.0}) return false;
+  }
+  return recipe.is_path() && !recipe.parts.empty() && recipe.tokenizer == recipe.parts[0].tokenizer &&
+         recipe.out_dtype == recipe.parts[0].out_dtype;
+}
+
 }  // namespace
 
 Json RecipeToJson(const Recipe& recipe) {
@@ -220,7 +229,7 @@ absl::StatusOr<Recipe> RecipeFromJson(const Json& json) {
 }
 
 std::string RecipeDigest(const Recipe& recipe) {
-  return Sha256(JsonText(RecipeToJson(recipe)));
+  return Sha256(JsonText(RecipeToJson(IsFirstPartAsItIs(recipe) ? recipe.parts[0] : recipe)));
 }
 
 }  // namespace heterosis

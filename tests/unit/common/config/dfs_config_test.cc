@@ -46,6 +46,8 @@ TEST_F(DfsConfigTest, PathOfAPhasesWinnerAndAModelIsSound) {
   EXPECT_EQ(options.scale_low, 0.7);
   EXPECT_EQ(options.scale_high, 1.3);
   EXPECT_EQ(options.max_hops, 12);
+  EXPECT_EQ(read->phases(0).optimizer().kind(), v1::Optimizer::CMA);
+  EXPECT_EQ(read->phases(1).optimizer().kind(), v1::Optimizer::MIXED);
   EXPECT_FALSE(read->phases(1).has_merge()) << "defaults of merges are none of its business";
 }
 

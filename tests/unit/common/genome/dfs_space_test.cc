@@ -124,6 +124,18 @@ TEST(DfsSpaceTest, RecipeIsWholeAndSurvivesJson) {
   EXPECT_EQ(*read, recipe);
 }
 
+TEST(DfsSpaceTest, PathThatIsJustAHasTheDigestOfA) {
+  const DfsSpace space = Space(SmallOptions());
+  const std::string ja = RecipeDigest(SingleModelRecipe("ja", "ja", DType::kBFloat16));
+  const std::vector<double> genome = Including(space, {0, 1, 2});
+  EXPECT_EQ(RecipeDigest(space.Decode(genome)), ja);
+  EXPECT_NE(RecipeDigest(space.Decode(Including(space, {0, 2}))), ja) << "a layer is left out";
+  EXPECT_NE(RecipeDigest(space.Decode(Including(space, {0, 1, 2, 5, 6, 7}))), ja) << "twice";
+  std::vector<double> scaled = genome;
+  scaled[10 + 1] = 1.1;  // A0 -> A1
+  EXPECT_NE(RecipeDigest(space.Decode(scaled)), ja);
+}
+
 TEST(DfsSpaceTest, PathsBeyondTheLimitsAreInfeasible) {
   DfsSpaceOptions options = SmallOptions();
   options.max_hops = 5;

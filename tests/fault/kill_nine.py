@@ -16,11 +16,6 @@ import run  # noqa: E402
 WORKERS = 2
 
 
-def children(pid: int) -> list[int]:
-    output = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(word) for word in output.split()]
-
-
 def kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
@@ -30,7 +25,7 @@ def kill(pid: int) -> None:
 
 def kill_something(process: subprocess.Popen, dice: random.Random) -> str:
     victim = dice.choice(["coordinator", "worker", "both"])
-    workers = children(process.pid)
+    workers = run.children(process.pid)
     if victim != "coordinator" and workers:
         kill(dice.choice(workers))
     if victim != "worker":

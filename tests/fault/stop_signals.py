@@ -3,7 +3,6 @@
 result of an undisturbed run. Usage: stop_signals.py BIN_FOLDER"""
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,21 +24,21 @@ def wait_for_results(db: pathlib.Path, wanted: int) -> None:
     raise AssertionError(f"not {wanted} answers after a minute")
 
 
-def processes_of(db: pathlib.Path) -> list[str]:
-    lines = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True).stdout.splitlines()
-    return [line for line in lines if "worker --cpu" in line and str(db.parent) in line]
+def running(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if pathlib.Path(f"/proc/{pid}").exists()]
 
 
-def stop(bin_folder: str, config: pathlib.Path, db: pathlib.Path, answers: int, signals: int) -> tuple[int, float, str]:
-    """(exit status, seconds from the last signal to the end, output)."""
+def stop(bin_folder: str, config: pathlib.Path, db: pathlib.Path, answers: int, signals: int) -> tuple[int, float, str, list[int]]:
+    """(exit status, seconds from the last signal to the end, output, workers that ran before)."""
     process = run.start_coordinator(bin_folder, config, db, 2)
     wait_for_results(db, answers)
+    workers = run.children(process.pid)
     for _ in range(signals):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.05 if signals > 1 else 0)
     start = time.monotonic()
     output, _ = process.communicate(timeout=30)
-    return process.returncode, time.monotonic() - start, output
+    return process.returncode, time.monotonic() - start, output, workers
 
 
 def main() -> None:
@@ -51,15 +50,16 @@ def main() -> None:
         expected = run.contents(folder / "undisturbed.db")
 
         db = folder / "stopped.db"
-        status, seconds, output = stop(bin_folder, config, db, answers=150, signals=1)
+        status, seconds, output, workers = stop(bin_folder, config, db, answers=150, signals=1)
         assert status == 0, f"exit status {status} after SIGTERM:\n{output}"
         assert "goes on from there" in output, output
         answers = len(run.contents(db)["results"])
         assert 150 <= answers < len(expected["results"]), answers
-        assert not processes_of(db), "workers outlived the coordinator"
+        assert len(workers) == 2, workers
+        assert not running(workers), "workers outlived the coordinator"
         print(f"SIGTERM: exit 0 after {seconds:.2f} s with {answers} answers on disk")
 
-        status, seconds, output = stop(bin_folder, config, db, answers=answers + 100, signals=2)
+        status, seconds, output, _ = stop(bin_folder, config, db, answers=answers + 100, signals=2)
         # The first signal may be obeyed before the second one comes.
         assert status in (0, 130), f"exit status {status} after two signals:\n{output}"
         print(f"two signals: exit {status} after {seconds:.2f} s")

@@ -44,16 +44,11 @@ def wait_for(db: pathlib.Path, table: str, wanted: int) -> None:
         time.sleep(0.02)
 
 
-def children(pid: int) -> list[int]:
-    output = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(word) for word in output.split()]
-
-
 def the_only_worker_ends(config: pathlib.Path, db: pathlib.Path, signal_number: int, expected: dict) -> None:
     """Nobody else is there to do its shard, and its lease would last for longer than this test."""
     process = run.start_coordinator(BIN, config, db, 1)
     wait_for(db, "results", 100)
-    [worker] = children(process.pid)
+    [worker] = run.children(process.pid)
     start = time.monotonic()
     os.kill(worker, signal_number)
     output, _ = process.communicate(timeout=300)

@@ -59,6 +59,11 @@ def start_coordinator(bin_folder: str, config: pathlib.Path, db: pathlib.Path, w
     return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def children(pid: int) -> list[int]:
+    output = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(word) for word in output.split()]
+
+
 def run_to_end(bin_folder: str, config: pathlib.Path, db: pathlib.Path, workers: int, timeout_s: float = 300) -> str:
     process = start_coordinator(bin_folder, config, db, workers)
     output, _ = process.communicate(timeout=timeout_s)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the optimizers on problems of bits and paths: the same budget for all, many seeds, one Markdown table a
-// problem (docs/optimizers.md). Usage: compare_optimizers [SEEDS] [EVALUATIONS] [PART] [TRACES]: PART of the names of
-// the optimizers to compare, "" for all; TRACES: a file for plot.py, {"PROBLEM, population P": {OPTIMIZER: [the median
-// over the seeds of what the best is short by, after each 128 evaluations]}}.
+// population (docs/optimizers.md). Usage: compare_optimizers [SEEDS] [EVALUATIONS] [PART] [TRACES]: PART of the names
+// of the optimizers to compare, "" for all; TRACES: a file for plot.py, {"PROBLEM, population P": {OPTIMIZER: [the
+// median over the seeds of what the best is short by, after each 128 evaluations]}}.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
 #include "common/base/random.h"
@@ -29,13 +30,16 @@ struct Method {
   Kind kind = Kind::kCma;
   StepSize step_size = StepSize::kAuto;
   double move_probability = 0;
+  bool bounded = true;  // the unit box; a bit is 1 above 0.5 either way
 };
 
 const std::vector<Method> kMethods = {
-    {"cma, csa (the paper's)", Kind::kCma, StepSize::kCsa},
+    {"cma, csa", Kind::kCma, StepSize::kCsa},
     {"cma, tpa", Kind::kCma, StepSize::kTpa},
+    {"cma, csa, unbounded", Kind::kCma, StepSize::kCsa, 0, false},
     {"sep_cma, csa", Kind::kSepCma, StepSize::kCsa},
     {"sep_cma, tpa", Kind::kSepCma, StepSize::kTpa},
+    {"sep_cma, csa, unbounded", Kind::kSepCma, StepSize::kCsa, 0, false},
     {"cma_margin, csa", Kind::kCmaMargin, StepSize::kCsa},
     {"cma_margin, tpa", Kind::kCmaMargin, StepSize::kTpa},
     {"mixed, no moves", Kind::kMixed, StepSize::kAuto, 0},
@@ -54,8 +58,10 @@ OptimizerOptions OptionsOf(const Method& method, const Problem& problem, int pop
   options.population = population;
   options.mean = problem.mean;
   options.sigma = 1.0 / 6;
-  options.lower.assign(n, 0.0);
-  options.upper.assign(n, 1.0);
+  if (method.bounded) {
+    options.lower.assign(n, 0.0);
+    options.upper.assign(n, 1.0);
+  }
   options.seed = seed;
   options.step_size = method.step_size;
   if (method.kind == Kind::kCmaMargin || method.kind == Kind::kMixed) {
@@ -127,32 +133,51 @@ Json MedianTrace(const std::vector<std::vector<double>>& traces, double optimum)
   return medians;
 }
 
-void PrintTable(const std::function<Problem(uint64_t)>& problem_of, int population, const Budget& budget,
-                Json& traces) {
+using ProblemOfSeed = std::function<Problem(uint64_t)>;
+
+// One cell of the table: how many seeds solved the problem, after how many evaluations (the median of those), and what
+// the best candidate and the mean at the end are short by (medians of all).
+std::string Compare(const Method& method, const ProblemOfSeed& problem_of, int population, const Budget& budget,
+                    Json& traces) {
+  std::vector<double> solved_at;
+  std::vector<double> best;
+  std::vector<double> of_mean;
+  std::vector<std::vector<double>> seed_traces;
+  for (int seed = 1; seed <= budget.seeds; ++seed) {
+    const Problem problem = problem_of(static_cast<uint64_t>(seed));
+    const Outcome outcome = Search(method, problem, population, budget.evaluations, static_cast<uint64_t>(seed));
+    if (outcome.solved_at > 0) solved_at.push_back(outcome.solved_at);
+    best.push_back(problem.optimum - outcome.best);
+    of_mean.push_back(problem.optimum - outcome.of_mean);
+    seed_traces.push_back(outcome.trace);
+  }
   const Problem first = problem_of(1);
-  const std::string of = population == 0 ? "default" : std::to_string(population);
-  std::printf("\n**%s, population %s**\n\n", first.name.c_str(), of.c_str());
-  std::puts(
-      "| optimizer | solved | evaluations, median | best is short by | mean is short by |\n|---|---|---|---|---|");
+  const std::string key = first.name + ", population " + (population == 0 ? "default" : std::to_string(population));
+  traces[key][method.name] = MedianTrace(seed_traces, first.optimum);
+  char cell[128];
+  std::snprintf(cell, sizeof(cell), "%zu/%d%s; %.3g, %.3g", solved_at.size(), budget.seeds,
+                solved_at.empty() ? "" : absl::StrCat(" at ", static_cast<int>(Median(solved_at))).c_str(),
+                Median(best), Median(of_mean));
+  return cell;
+}
+
+void PrintTable(const std::vector<ProblemOfSeed>& problems, int population, const Budget& budget, Json& traces) {
+  std::string header = "| optimizer |";
+  std::string rule = "|---|";
+  for (const ProblemOfSeed& problem_of : problems) {
+    header += " " + problem_of(1).name + " |";
+    rule += "---|";
+  }
+  std::printf("\nPopulation %s\n\n%s\n%s\n", population == 0 ? "default" : std::to_string(population).c_str(),
+              header.c_str(), rule.c_str());
   for (const Method& method : kMethods) {
     if (method.name.find(budget.only) == std::string::npos) continue;
-    std::vector<double> solved_at;
-    std::vector<double> best;
-    std::vector<double> of_mean;
-    std::vector<std::vector<double>> seed_traces;
-    for (int seed = 1; seed <= budget.seeds; ++seed) {
-      const Problem problem = problem_of(static_cast<uint64_t>(seed));
-      const Outcome outcome = Search(method, problem, population, budget.evaluations, static_cast<uint64_t>(seed));
-      if (outcome.solved_at > 0) solved_at.push_back(outcome.solved_at);
-      best.push_back(problem.optimum - outcome.best);
-      of_mean.push_back(problem.optimum - outcome.of_mean);
-      seed_traces.push_back(outcome.trace);
+    std::printf("| %s |", method.name.c_str());
+    for (const ProblemOfSeed& problem_of : problems) {
+      std::printf(" %s |", Compare(method, problem_of, population, budget, traces).c_str());
     }
-    const std::string median = solved_at.empty() ? "-" : std::to_string(static_cast<int>(Median(solved_at)));
-    std::printf("| %s | %zu/%d | %s | %.3g | %.3g |\n", method.name.c_str(), solved_at.size(), budget.seeds,
-                median.c_str(), Median(best), Median(of_mean));
+    std::puts("");
     std::fflush(stdout);
-    traces[first.name + ", population " + of][method.name] = MedianTrace(seed_traces, first.optimum);
   }
 }
 
@@ -171,13 +196,11 @@ int main(int argc, char** argv) {
   }
   std::printf("%d seeds, %d evaluations.\n", budget.seeds, budget.evaluations);
   Json traces = Json::object();
-  for (const int population : {128, 0}) {
-    PrintTable([](uint64_t) { return OneMax(192, 0); }, population, budget, traces);
-    PrintTable([](uint64_t) { return OneMax(192, 1); }, population, budget, traces);
-    PrintTable([](uint64_t) { return LeadingOnes(192); }, population, budget, traces);
-    PrintTable([](uint64_t seed) { return DeceptivePath(seed, 0); }, population, budget, traces);
-    PrintTable([](uint64_t seed) { return DeceptivePath(seed, 0.03); }, population, budget, traces);
-  }
+  const std::vector<ProblemOfSeed> problems = {
+      [](uint64_t) { return OneMax(192, 0); }, [](uint64_t) { return OneMax(192, 1); },
+      [](uint64_t) { return LeadingOnes(192); }, [](uint64_t seed) { return DeceptivePath(seed, 0); },
+      [](uint64_t seed) { return DeceptivePath(seed, 0.03); }};
+  for (const int population : {128, 0}) PrintTable(problems, population, budget, traces);
   if (argc > 4) {
     const absl::Status written = WriteFileAtomic(argv[4], JsonText(traces));
     if (!written.ok()) std::fprintf(stderr, "%s\n", Message(written).c_str());

@@ -148,8 +148,8 @@ int main(int argc, char** argv) {
   }
   const Json packages = Reference(argv[1], argv[2], cases);
   std::puts(
-      "| n / population | cma | of it dsyevd | cmaes.CMA | pycma | sep_cma | cmaes.SepCMA "
-      "|\n|---|---|---|---|---|---|---|");
+      "| n / population | cma | of it dsyevd | cmaes.CMA | pycma | sep_cma | cmaes.SepCMA | snapshot of cma |\n"
+      "|---|---|---|---|---|---|---|---|");
   for (const Case& c : cases) {
     const std::string key = std::to_string(c.dimension) + "/" + std::to_string(c.population);
     const Cost ours = CostOf(OptimizerOptions::Kind::kCma, c);

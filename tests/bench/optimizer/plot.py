@@ -7,7 +7,7 @@ import json
 import sys
 from html import escape
 
-METHODS = {"cma, csa (the paper's)": "#1f77b4", "sep_cma, csa": "#17becf", "cma_margin, csa": "#9467bd", "mixed, no moves": "#ff7f0e",
+METHODS = {"cma, csa": "#1f77b4", "cma, csa, unbounded": "#2ca02c", "sep_cma, csa": "#17becf", "cma_margin, csa": "#9467bd", "mixed, no moves": "#ff7f0e",
            "mixed, moves 0.25": "#d62728", "random": "#7f7f7f"}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 380, 240, 50, 30, 70
 EVERY = 128  # evaluations between two points, as in compare_optimizers.cc

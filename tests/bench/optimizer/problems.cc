@@ -132,7 +132,7 @@ Problem DeceptivePath(uint64_t seed, double noise) {
   problem.mean.assign(2 * kSlots, 0.5);
   for (size_t t = 0; t < kSlots; ++t) problem.mean[t] = 0.5 + (t < kOwn ? 2 * kSigma : -kSigma);
   problem.optimum = 1;
-  problem.solved = 0.95;
+  problem.solved = 0.97;
   problem.noise = noise;
   problem.score = [runs = HideRuns(seed)](const std::vector<double>& genome) { return PathScore(runs, genome); };
   problem.active = [](std::span<const double> genome, std::span<char> active) {

@@ -35,8 +35,9 @@ Problem LeadingOnes(size_t bits);
 // sigma, all others at -1). Worth: 0.4 for A's layers, less 0.05 for each that is missing; three hidden runs of four
 // consecutive slots elsewhere are worth up to 0.2 each when taken whole, by how near their four scales are to hidden
 // values in [0.5, 1.5] (the mean of exp(-(d / 0.2)^2)); every other slot that is taken costs 0.02. So any part of a run
-// makes a path worse than A alone, and only the whole run makes it better. The optimum is 1, solved from 0.95. `seed`
-// hides the runs and scales. Moves: insert or drop a layer, swap two, take or repeat a run of 2 to 8.
+// makes a path worse than A alone, and only the whole run makes it better. The optimum is 1, solved from 0.97 (one
+// scale of a run that is quite wrong costs 0.05). `seed` hides the runs and scales. Moves: insert or drop a layer, swap
+// two, take or repeat a run of 2 to 8.
 Problem DeceptivePath(uint64_t seed, double noise);
 
 }  // namespace heterosis

@@ -35,8 +35,8 @@ DType DTypeOf(v1::Path::DType dtype) {
 
 void SetScaleRange(const v1::Path& path, DfsSpaceOptions& options) {
   const v1::Range& range = path.scale();
-  options.scale_low = path.has_scale() ? range.low() : kScaleLow;
-  options.scale_high = path.has_scale() ? range.high() : kScaleHigh;
+  options.scale_low = range.has_low() ? range.low() : kScaleLow;
+  options.scale_high = range.has_high() ? range.high() : kScaleHigh;
   options.scale_start = range.has_start() ? range.start() : 1;
 }
 

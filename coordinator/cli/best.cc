@@ -104,8 +104,11 @@ std::string BestTable(const Content& content) {
   const ExperimentSummary& experiment = content.experiment;
   std::string text = absl::StrFormat("experiment %s: %s", experiment.name, Name(experiment.state));
   if (!experiment.error.empty()) absl::StrAppend(&text, " (", experiment.error, ")");
-  absl::StrAppendFormat(&text, "\nproblems: %d search, %d validation, %d test\n\n", experiment.search_size,
-                        experiment.validation_size, experiment.test_size);
+  absl::StrAppendFormat(&text, "\nproblems: %d search, %d validation, %d test; trials: %d", experiment.search_size,
+                        experiment.validation_size, experiment.test_size, experiment.trials);
+  if (experiment.failed > 0) absl::StrAppendFormat(&text, ", %d failed", experiment.failed);
+  if (experiment.infeasible > 0) absl::StrAppendFormat(&text, ", %d infeasible", experiment.infeasible);
+  text += "\n\n";
   std::vector<std::vector<std::string>> rows = {
       {"", "trial", "phase", "generation", "origin", "fitness", "search", "validation", "test [95% interval]"}};
   for (const ParentRow& parent : content.parents) {

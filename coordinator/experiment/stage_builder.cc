@@ -124,7 +124,8 @@ absl::StatusOr<StageCommit> StageBuilder::Generation(const PhasePlan& phase, con
     GenomeRecord start = CandidateOf(phase, generation, candidate, optimizer.mean());
     start.origin = Origin::kMean;
     start.label = kStartLabel;
-    RETURN_IF_ERROR(AddTrial(AddGenome(std::move(start)), Purpose::kBaseline, batch));
+    const std::string infeasible = phase.space().Infeasible(start.recipe);
+    RETURN_IF_ERROR(AddTrial(AddGenome(std::move(start)), Purpose::kBaseline, batch, infeasible));
   }
   return std::move(commit_);
 }
@@ -162,7 +163,9 @@ absl::StatusOr<StageCommit> StageBuilder::Selection(const PhasePlan& phase, cons
   }
   GenomeRecord mean = CandidateOf(phase, phase.generations(), 0, optimizer.mean());
   mean.origin = Origin::kMean;
-  RETURN_IF_ERROR(AddTrial(AddGenome(std::move(mean)), Purpose::kRescore, samples));
+  if (phase.space().Infeasible(mean.recipe).empty()) {
+    RETURN_IF_ERROR(AddTrial(AddGenome(std::move(mean)), Purpose::kRescore, samples));
+  }
   return std::move(commit_);
 }
 

@@ -19,6 +19,18 @@ absl::StatusOr<int> CountProblems(Database& database, Split split) {
   return found ? static_cast<int>(row.Int(0)) : 0;
 }
 
+absl::Status CountTrials(Database& database, ExperimentSummary& summary) {
+  ASSIGN_OR_RETURN(Statement row,
+                   database.Prepare("SELECT count(*), count(*) FILTER (WHERE state = 'failed'), count(*) "
+                                    "FILTER (WHERE state = 'infeasible') FROM trials"));
+  ASSIGN_OR_RETURN(const bool found, row.Step());
+  if (!found) return absl::OkStatus();
+  summary.trials = static_cast<int>(row.Int(0));
+  summary.failed = static_cast<int>(row.Int(1));
+  summary.infeasible = static_cast<int>(row.Int(2));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<BestRow> BestFromRow(const Statement& row) {
   BestRow best;
   best.trial = row.Int(0);
@@ -146,6 +158,7 @@ absl::StatusOr<ExperimentSummary> StoreReader::Experiment() {
   summary.finished_ms = row.OptionalInt(6);
   ASSIGN_OR_RETURN(summary.models, ReadModels(*database_));
   ASSIGN_OR_RETURN(summary.phases, ReadPhases(*database_));
+  RETURN_IF_ERROR(CountTrials(*database_, summary));
   ASSIGN_OR_RETURN(summary.search_size, CountProblems(*database_, Split::kSearch));
   ASSIGN_OR_RETURN(summary.validation_size, CountProblems(*database_, Split::kValidation));
   ASSIGN_OR_RETURN(summary.test_size, CountProblems(*database_, Split::kTest));

@@ -31,6 +31,7 @@ struct ExperimentSummary {
   std::vector<ModelRecord> models;
   std::vector<PhaseRecord> phases;
   int search_size = 0, validation_size = 0, test_size = 0;  // problems
+  int trials = 0, failed = 0, infeasible = 0;               // trials in all, and of those
 };
 
 struct ParentRow {

@@ -90,7 +90,7 @@ TEST_F(BestTest, CsvHasALinePerParentBaselineAndGenome) {
 
 TEST_F(BestTest, TheTableShowsParentsBaselinesAndTheWinnerWithItsInterval) {
   const std::string text = Run(Format::kTable);
-  EXPECT_THAT(text, StartsWith("experiment small: done\nproblems: 4 search, 2 validation, 2 test\n"));
+  EXPECT_THAT(text, StartsWith("experiment small: done\nproblems: 4 search, 2 validation, 2 test; trials: "));
   EXPECT_THAT(LineWith(text, "parent (math)"), HasSubstr("50.0%"));
   EXPECT_NE(LineWith(text, "start (x0)"), "");
   EXPECT_THAT(LineWith(text, "uniform merge"), HasSubstr("0.0% [0.0, 65.8]"));

@@ -137,6 +137,18 @@ TEST_F(ExperimentTest, InfeasiblePathsAreCountedButNeverHandedOut) {
               ElementsAre("0"));
 }
 
+TEST_F(ExperimentTest, InfeasiblePathsCannotWin) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup = TwoPhaseSetup();
+  run.setup.config.mutable_phases(1)->mutable_path()->set_max_hops(1);  // shorter than any path can be
+  run.setup.config.mutable_phases(1)->mutable_selection()->set_each_generation(false);
+  ASSERT_TRUE(run.Start().ok());
+  ASSERT_TRUE(run.RunToEnd().ok());
+  EXPECT_EQ(run.experiment().state(), ExperimentState::kFailed);
+  EXPECT_THAT(run.experiment().error(), HasSubstr("no candidate of phase \"dfs\" could be scored"));
+  EXPECT_THAT(run.Query("SELECT count(*) FROM genomes WHERE phase = 1 AND chosen = 1"), ElementsAre("0"));
+}
+
 TEST_F(ExperimentTest, ReplayingTheGenerationsGivesTheOptimizersState) {
   SimulatedRun run(folder_, "run.db");
   run.setup = TwoPhaseSetup();

@@ -37,6 +37,12 @@ absl::StatusOr<ModelShape> ReadModelShape(const std::string& folder) {
     return absl::NotFoundError(absl::StrCat(folder, ": has no config.json; it must be a Hugging Face model's folder"));
   }
   ASSIGN_OR_RETURN(const Json config, ReadJsonFile(path));
+  if (JsonFind(config, "heterosis_path") != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     ": is a path through layers that Heterosis wrote, which cannot be merged again; name its own "
+                     "source models instead"));
+  }
   const absl::StatusOr<int64_t> layers = JsonInt(config, "num_hidden_layers");
   if (!layers.ok()) return Annotate(layers.status(), path);
   if (*layers < 1 || *layers > kLayersMax) {

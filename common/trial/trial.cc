@@ -20,7 +20,8 @@ constexpr std::array kTrialStates = {
     Named<TrialState>{TrialState::kInfeasible, "infeasible"}};
 constexpr std::array kFailureClasses = {
     Named<FailureClass>{FailureClass::kInfra, "infra"}, Named<FailureClass>{FailureClass::kCrash, "crash"},
-    Named<FailureClass>{FailureClass::kInvalid, "invalid"}, Named<FailureClass>{FailureClass::kNumeric, "numeric"}};
+    Named<FailureClass>{FailureClass::kInvalid, "invalid"}, Named<FailureClass>{FailureClass::kNumeric, "numeric"},
+    Named<FailureClass>{FailureClass::kMemory, "memory"}};
 
 }  // namespace
 

@@ -20,9 +20,9 @@ enum class FinishReason { kEos, kLength, kStop, kRepetition };
 enum class TrialState { kPending, kRunning, kDone, kFailed, kInfeasible };
 
 // Why a shard's attempt did not give a result: kInfra (a lost worker, an expired lease) and kInvalid (the worker's
-// fault) say nothing about the trial and are retried up to the scheduler's kInfraMax; kCrash and kNumeric (NaN or Inf
-// in the logits, the genome's fault) are counted against its attempts.
-enum class FailureClass { kInfra, kCrash, kInvalid, kNumeric };
+// fault) say nothing about the trial and are retried up to the scheduler's kInfraMax; kCrash, kMemory (not even one
+// answer fits) and kNumeric (NaN or Inf in the logits, the genome's fault) are counted against its attempts.
+enum class FailureClass { kInfra, kCrash, kInvalid, kNumeric, kMemory };
 
 struct SampleResult {
   int sample = 0;  // index in the split

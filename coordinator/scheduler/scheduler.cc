@@ -146,6 +146,7 @@ FailureVerdict Scheduler::JudgeFailure(const ShardKey& key, FailureClass failure
       break;
     }
     case FailureClass::kCrash:
+    case FailureClass::kMemory:
       fails = trial.failures + 1 >= options_.attempts_max;
       break;
   }

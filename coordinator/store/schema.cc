@@ -154,7 +154,7 @@ CREATE TABLE failures (
   shard INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
   worker TEXT NOT NULL REFERENCES workers,
-  class TEXT NOT NULL CHECK (class IN ('infra', 'crash', 'invalid', 'numeric')),
+  class TEXT NOT NULL CHECK (class IN ('infra', 'crash', 'invalid', 'numeric', 'memory')),
   message TEXT NOT NULL,
   time_ms INTEGER NOT NULL,
   forgiven INTEGER NOT NULL DEFAULT 0 CHECK (forgiven IN (0, 1)),  -- of a trial that was taken up again: counts no more

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`coordinator check` accepts the paper's experiment once models and data stand where its file says: with the demo's models in the
+"""`coordinator check` accepts the paper's experiments once models and data stand where its file says: with the demo's models in the
 place of the 7B ones, and GSM8K's own problems in the place of their translation. Usage: published_experiment.py BIN_FOLDER"""
 import os
 import pathlib
@@ -36,7 +36,15 @@ def main() -> None:
         assert accepted.returncode == 0, accepted.stderr
         for wanted in ("1069 search", "0 validation", "250 test", "dare_ties", "paper"):
             assert wanted in accepted.stdout, f"no {wanted!r} in:\n{accepted.stdout}"
-    print("the published experiment is accepted")
+
+        for name in ("evollm-jp-dfs.yaml", "evollm-jp-ps-dfs.yaml"):
+            shutil.copy(ROOT / "deploy" / "experiments" / name, folder / name)
+            accepted = subprocess.run([*command[:-1], str(folder / name)], capture_output=True, text=True)
+            assert accepted.returncode == 0, accepted.stderr
+            # The stand-ins have 8 layers: M = 16, T = 48, 48 + 256 genes.
+            for wanted in ("869 search, 200 validation, 250 test", "48 slots", "304 genes", "population 128 x 100", "on 200 search"):
+                assert wanted in accepted.stdout, f"{name}: no {wanted!r} in:\n{accepted.stdout}"
+    print("the published experiments are accepted")
 
 
 if __name__ == "__main__":

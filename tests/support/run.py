@@ -39,14 +39,29 @@ scheduling: {{lease_seconds: 5}}
 """
 
 
+# A second phase: paths through the first one's winner and the Japanese expert.
+PATH_PHASE = """
+  - name: dfs
+    space: dfs
+    path: {sources: [{phase: ps}, {model: ja}], repeats: 2, scales: slot, max_hops: 12, out_dtype: float32}
+    optimizer: {population: 6}
+    budget: {generations: 2}
+    samples: {per_generation: 30}
+    selection: {top: 3}
+"""
+
+
 def demo_prompt() -> str:
     """The prompt template of the demo's config, as YAML writes it between double quotes."""
     return re.search(r'text:\s*"((?:[^"\\]|\\.)*)"', (DEMO / "ps.yaml").read_text()).group(1)
 
 
-def write_config(folder: pathlib.Path, generations: int = 4, name: str = "config.yaml") -> pathlib.Path:
+def write_config(folder: pathlib.Path, generations: int = 4, name: str = "config.yaml", both_spaces: bool = False) -> pathlib.Path:
     path = folder / name
-    path.write_text(CONFIG.format(demo=DEMO, prompt=demo_prompt(), generations=generations))
+    text = CONFIG.format(demo=DEMO, prompt=demo_prompt(), generations=generations)
+    if both_spaces:
+        text = text.replace("\nevaluation:", PATH_PHASE + "evaluation:")
+    path.write_text(text)
     return path
 
 

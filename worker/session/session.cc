@@ -43,6 +43,8 @@ FailureClass ClassOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kDataLoss:
       return FailureClass::kNumeric;
+    case absl::StatusCode::kResourceExhausted:
+      return FailureClass::kMemory;
     case absl::StatusCode::kCancelled:
       return FailureClass::kInfra;
     case absl::StatusCode::kFailedPrecondition:

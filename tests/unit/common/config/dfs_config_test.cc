@@ -65,6 +65,14 @@ TEST_F(DfsConfigTest, ModelsOfAPathMayDifferInDepthButNotInWidth) {
                           "models of one shape can be merged"));
 }
 
+TEST_F(DfsConfigTest, WrittenPathIsNoParent) {
+  WriteModel("math", R"({"num_hidden_layers": 4, "heterosis_path": [0, 1, 2, 3]})");
+  EXPECT_THAT(
+      Errors(Sound()),
+      ElementsAre("c.yaml:8: models/math/config.json: is a path through layers that Heterosis wrote, which cannot "
+                  "be merged again; name its own source models instead"));
+}
+
 TEST_F(DfsConfigTest, EachMistakeIsToldOnceWithItsLineAndRemedy) {
   const std::vector<std::array<std::string, 3>> cases = {
       {"{phase: ps}", "{phase: sp}",

@@ -245,13 +245,15 @@ TEST_F(SessionTest, ACoordinatorThatAnswersAtOnceIsNotAskedWithoutEnd) {
 }
 
 TEST_F(SessionTest, AFailedShardIsReportedWithItsClass) {
-  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2))};
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2)), LeaseAnswer(Work(3))};
   runner_.run = [](const ShardWork& work, const std::atomic<bool>&) -> absl::StatusOr<ShardResult> {
     if (work.key.trial == 1) return absl::DataLossError("NaN in the logits");
+    if (work.key.trial == 3) return absl::ResourceExhaustedError("64 hops do not fit");
     return absl::InternalError("broken");
   };
   ASSERT_TRUE(Run().ok());
-  ASSERT_EQ(coordinator_.failures.size(), 2u);
+  ASSERT_EQ(coordinator_.failures.size(), 3u);
+  EXPECT_EQ(coordinator_.failures[2].failure, FailureClass::kMemory);
   EXPECT_EQ(coordinator_.failures[0].failure, FailureClass::kNumeric);
   EXPECT_EQ(coordinator_.failures[0].message, "NaN in the logits");
   EXPECT_EQ(coordinator_.failures[1].failure, FailureClass::kCrash);

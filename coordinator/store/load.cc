@@ -23,8 +23,9 @@ absl::StatusOr<std::vector<Problem>> ReadProblems(Database& database, Split spli
 }
 
 absl::Status ReadFailures(Database& database, UnfinishedTrial& trial) {
-  ASSIGN_OR_RETURN(Statement rows, database.Prepare("SELECT class, worker FROM failures WHERE trial = ? AND class IN "
-                                                    "('crash', 'numeric', 'memory') AND forgiven = 0 ORDER BY failure"));
+  ASSIGN_OR_RETURN(Statement rows,
+                   database.Prepare("SELECT class, worker FROM failures WHERE trial = ? AND class IN "
+                                    "('crash', 'numeric', 'memory') AND forgiven = 0 ORDER BY failure"));
   rows.Bind(trial.trial);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());

@@ -20,8 +20,8 @@ TEST(Trial, NamesRoundTripAndUnknownOnesAreListed) {
        {FinishReason::kEos, FinishReason::kLength, FinishReason::kStop, FinishReason::kRepetition}) {
     EXPECT_EQ(FinishReasonFromName(Name(reason)).value(), reason);
   }
-  for (const auto failure :
-       {FailureClass::kInfra, FailureClass::kCrash, FailureClass::kInvalid, FailureClass::kNumeric}) {
+  for (const auto failure : {FailureClass::kInfra, FailureClass::kCrash, FailureClass::kInvalid, FailureClass::kNumeric,
+                             FailureClass::kMemory}) {
     EXPECT_EQ(FailureClassFromName(Name(failure)).value(), failure);
   }
   EXPECT_EQ(SplitFromName("train").status().message(), "unknown split \"train\" (known: search, validation, test)");

@@ -139,7 +139,12 @@ absl::Status StageBuilder::AddValidation(const PhasePlan& phase, const Optimizer
     ASSIGN_OR_RETURN(const GenomeRecord genome, store_.Genome(*best));
     RETURN_IF_ERROR(AddTrial(genome, Purpose::kRescore, samples));
   }
-  GenomeRecord mean = CandidateOf(phase, generation, phase.population(), optimizer.mean());
+  return AddMean(phase, optimizer, phase.population(), samples);
+}
+
+absl::Status StageBuilder::AddMean(const PhasePlan& phase, const Optimizer& optimizer, int candidate,
+                                   const SampleSet& samples) {
+  GenomeRecord mean = CandidateOf(phase, static_cast<int>(optimizer.generation()), candidate, optimizer.mean());
   mean.origin = Origin::kMean;
   if (!phase.space().Infeasible(mean.recipe).empty()) return absl::OkStatus();
   return AddTrial(AddGenome(std::move(mean)), Purpose::kRescore, samples);
@@ -159,12 +164,8 @@ absl::StatusOr<StageCommit> StageBuilder::Selection(const PhasePlan& phase, cons
   }
   if (phase.validates_each_generation()) {
     RETURN_IF_ERROR(AddValidation(phase, optimizer));
-    return std::move(commit_);
-  }
-  GenomeRecord mean = CandidateOf(phase, phase.generations(), 0, optimizer.mean());
-  mean.origin = Origin::kMean;
-  if (phase.space().Infeasible(mean.recipe).empty()) {
-    RETURN_IF_ERROR(AddTrial(AddGenome(std::move(mean)), Purpose::kRescore, samples));
+  } else {
+    RETURN_IF_ERROR(AddMean(phase, optimizer, 0, samples));
   }
   return std::move(commit_);
 }

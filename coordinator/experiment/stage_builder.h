@@ -47,6 +47,8 @@ class StageBuilder {
   GenomeRecord CandidateOf(const PhasePlan& phase, int generation, int candidate,
                            const std::vector<double>& unit) const;
   absl::Status AddValidation(const PhasePlan& phase, const Optimizer& optimizer);
+  // The mean of the distribution, to be scored again; nothing where it is infeasible.
+  absl::Status AddMean(const PhasePlan& phase, const Optimizer& optimizer, int candidate, const SampleSet& samples);
   absl::Status AddReference(const GenomeRecord& genome, Purpose on_validation);
 
   const ExperimentSetup& setup_;

@@ -20,6 +20,17 @@ absl::StatusOr<NumberMode> NumberModeFromName(const std::string& name) {
   return absl::InvalidArgumentError(absl::StrCat("unknown number mode \"", name, "\""));
 }
 
+v1::Problem ToWire(const Problem& problem) {
+  v1::Problem message;
+  message.set_question(problem.question);
+  message.set_answer(problem.answer);
+  return message;
+}
+
+Problem FromWire(const v1::Problem& message) {
+  return {message.question(), message.answer()};
+}
+
 v1::SampleResult ToWire(const SampleResult& result) {
   v1::SampleResult message;
   message.set_sample(result.sample);
@@ -135,11 +146,7 @@ v1::ShardWork ToWire(const ShardWork& work) {
   *message.mutable_recipe() = ToWire(work.recipe);
   message.set_split(Text(Name(work.split)));
   message.mutable_samples()->Add(work.samples.begin(), work.samples.end());
-  for (const Problem& problem : work.problems) {
-    v1::Problem& wire_problem = *message.add_problems();
-    wire_problem.set_question(problem.question);
-    wire_problem.set_answer(problem.answer);
-  }
+  for (const Problem& problem : work.problems) *message.add_problems() = ToWire(problem);
   return message;
 }
 
@@ -153,7 +160,7 @@ absl::StatusOr<ShardWork> FromWire(const v1::ShardWork& message) {
   ASSIGN_OR_RETURN(work.recipe, FromWire(message.recipe()));
   ASSIGN_OR_RETURN(work.split, SplitFromName(message.split()));
   work.samples.assign(message.samples().begin(), message.samples().end());
-  for (const v1::Problem& problem : message.problems()) work.problems.push_back({problem.question(), problem.answer()});
+  for (const v1::Problem& problem : message.problems()) work.problems.push_back(FromWire(problem));
   return work;
 }
 
@@ -220,6 +227,63 @@ absl::StatusOr<Task> FromWire(const v1::TaskSpec& message) {
   if (task.max_new_tokens < 1 || task.batch_size < 1)
     return absl::InvalidArgumentError("a task without tokens or rows");
   return task;
+}
+
+v1::CanaryWork ToWire(const CanaryWork& work) {
+  v1::CanaryWork message;
+  message.set_number(work.number);
+  *message.mutable_recipe() = ToWire(work.recipe);
+  for (const Problem& problem : work.problems) *message.add_problems() = ToWire(problem);
+  message.set_steps(work.steps);
+  message.set_top(work.top);
+  return message;
+}
+
+absl::StatusOr<CanaryWork> FromWire(const v1::CanaryWork& message) {
+  CanaryWork work;
+  work.number = message.number();
+  ASSIGN_OR_RETURN(work.recipe, FromWire(message.recipe()));
+  for (const v1::Problem& problem : message.problems()) work.problems.push_back(FromWire(problem));
+  work.steps = message.steps();
+  work.top = message.top();
+  RETURN_IF_ERROR(ValidateCanary(work));
+  return work;
+}
+
+v1::CanaryResult ToWire(const CanaryResult& result) {
+  v1::CanaryResult message;
+  message.set_number(result.number);
+  for (const CanaryAnswer& answer : result.answers) {
+    v1::CanaryAnswer& wire_answer = *message.add_answers();
+    for (const CanaryStep& step : answer) {
+      v1::CanaryStep& wire_step = *wire_answer.add_steps();
+      for (const TokenLogit& entry : step) {
+        v1::TokenLogit& wire_entry = *wire_step.add_top();
+        wire_entry.set_token(entry.token);
+        wire_entry.set_logit(entry.logit);
+      }
+    }
+  }
+  if (result.failure.has_value()) message.set_failure(Text(Name(*result.failure)));
+  message.set_message(result.message);
+  return message;
+}
+
+absl::StatusOr<CanaryResult> FromWire(const v1::CanaryResult& message) {
+  CanaryResult result;
+  result.number = message.number();
+  for (const v1::CanaryAnswer& wire_answer : message.answers()) {
+    CanaryAnswer& answer = result.answers.emplace_back();
+    for (const v1::CanaryStep& wire_step : wire_answer.steps()) {
+      CanaryStep& step = answer.emplace_back();
+      for (const v1::TokenLogit& entry : wire_step.top()) step.push_back({entry.token(), entry.logit()});
+    }
+  }
+  if (!message.failure().empty()) {
+    ASSIGN_OR_RETURN(result.failure, FailureClassFromName(message.failure()));
+  }
+  result.message = message.message();
+  return result;
 }
 
 }  // namespace heterosis

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/genome/recipe.h"
+#include "common/trial/canary.h"
 #include "common/trial/task.h"
 #include "common/trial/trial.h"
 #include "heterosis/v1/recipe.pb.h"
@@ -23,6 +24,8 @@ v1::ShardWork ToWire(const ShardWork& work);
 v1::ShardResult ToWire(const ShardResult& result);
 v1::ShardFailure ToWire(const ShardFailure& failure);
 v1::TaskSpec ToWire(const Task& task);
+v1::CanaryWork ToWire(const CanaryWork& work);
+v1::CanaryResult ToWire(const CanaryResult& result);
 
 // INVALID_ARGUMENT where a message has a value that no domain struct can have; FAILED_PRECONDITION for another recipe
 // version.
@@ -32,5 +35,7 @@ absl::StatusOr<ShardWork> FromWire(const v1::ShardWork& message);
 absl::StatusOr<ShardResult> FromWire(const v1::ShardResult& message);
 absl::StatusOr<ShardFailure> FromWire(const v1::ShardFailure& message);
 absl::StatusOr<Task> FromWire(const v1::TaskSpec& message);
+absl::StatusOr<CanaryWork> FromWire(const v1::CanaryWork& message);
+absl::StatusOr<CanaryResult> FromWire(const v1::CanaryResult& message);
 
 }  // namespace heterosis

@@ -105,5 +105,33 @@ TEST(WireTest, TaskSurvivesAndEmptyTaskIsRefused) {
   EXPECT_FALSE(FromWire(v1::TaskSpec()).ok());
 }
 
+TEST(WireTest, CanaryWorkSurvives) {
+  const CanaryWork work{
+      .number = 3, .recipe = SomeRecipe(), .problems = {{"1足す1は？", "2"}, {"a", "3"}}, .steps = 5, .top = 7};
+  const auto back = FromWire(ToWire(work));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, work);
+}
+
+TEST(WireTest, CanaryWithoutProblemsOrWithTooManyStepsIsRefused) {
+  CanaryWork work{.recipe = SomeRecipe(), .problems = {{"a", "3"}}, .steps = 1'000'000};
+  EXPECT_EQ(FromWire(ToWire(work)).status().code(), absl::StatusCode::kInvalidArgument);
+  work = {.recipe = SomeRecipe()};
+  EXPECT_EQ(FromWire(ToWire(work)).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(WireTest, CanaryResultSurvives) {
+  const CanaryResult good{.number = 9, .answers = {{{{1, 2.5F}, {3, -0.1F}}, {{4, 1e-30F}}}, {}}};
+  const CanaryResult bad{.number = 9, .failure = FailureClass::kNumeric, .message = "NaN"};
+  for (const CanaryResult& result : {good, bad}) {
+    const auto back = FromWire(ToWire(result));
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(*back, result);
+  }
+  v1::CanaryResult message = ToWire(good);
+  message.set_failure("fire");
+  EXPECT_EQ(FromWire(message).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace heterosis

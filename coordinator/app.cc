@@ -30,7 +30,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{200};
-constexpr milliseconds kDrain{5'000};  // for workers to hear that it is over
+constexpr milliseconds kDrain{8'000};  // for workers to hear that it is over
 constexpr milliseconds kGoodbyePoll{20};
 
 volatile sig_atomic_t g_stop_signals = 0;

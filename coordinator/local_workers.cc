@@ -205,6 +205,7 @@ void LocalWorkers::Stop(milliseconds patience) {
     keep_running_ = false;
     Signal(SIGTERM);
     WaitUntilNoneRuns(SteadyClock::now() + patience);
+    if (AnyRuns()) LogWarning(absl::StrCat("local workers did not end within ", patience.count(), " ms: killed"));
     Signal(SIGKILL);
     over_ = true;
     changed_.notify_all();

@@ -68,7 +68,7 @@ def idle_workers_are_stopped_in_order(config: pathlib.Path, db: pathlib.Path) ->
     seconds = time.monotonic() - start
     assert process.returncode == 0, output
     assert "goes on from there" in output, output
-    assert seconds < 4, f"SIGTERM took {seconds:.1f} s:\n{output}"  # SIGKILL comes after 5 s
+    assert "did not end within" not in output, output  # no SIGKILL was needed
     print(f"SIGTERM with an idle worker: exit 0 after {seconds:.2f} s")
 
 
@@ -83,26 +83,60 @@ def start(program: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, env=run.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def run_with_remote_workers(config: pathlib.Path, db: pathlib.Path, workers_wanted: int, *arguments: object, stop_first: bool = False) -> str:
-    """The coordinator's output. All workers must hear the end, but for one that is stopped (SIGSTOP) in the midst of the run."""
+def dial_in(address: str, name: str) -> subprocess.Popen:
+    return start("worker", "--cpu", "--threads", 1, "--coordinator", address, "--models-dir", run.DEMO / "models", "--name", name)
+
+
+def listen(config: pathlib.Path, db: pathlib.Path, *arguments: object) -> tuple[subprocess.Popen, str]:
     address = f"127.0.0.1:{free_port()}"
-    coordinator = start("coordinator", "--config", config, "--db", db, "--listen", address, *arguments)
-    workers = [start("worker", "--cpu", "--threads", 1, "--coordinator", address, "--models-dir", run.DEMO / "models", "--name", f"remote-{i}")
-               for i in range(workers_wanted)]
+    return start("coordinator", "--config", config, "--db", db, "--listen", address, *arguments), address
+
+
+def hears_the_end(process: subprocess.Popen) -> str:
+    """The program's output; it must end by itself, in order."""
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def run_with_remote_workers(config: pathlib.Path, db: pathlib.Path, workers_wanted: int, *arguments: object) -> str:
+    """The coordinator's output. All workers must hear the end."""
+    coordinator, address = listen(config, db, *arguments)
+    workers = [dial_in(address, f"remote-{i}") for i in range(workers_wanted)]
     try:
-        if stop_first:
-            wait_for(db, "results", 100)
-            workers[0].send_signal(signal.SIGSTOP)
-        coordinators_output, _ = coordinator.communicate(timeout=300)
-        assert coordinator.returncode == 0, coordinators_output
-        for worker in workers[1 if stop_first else 0:]:
-            output, _ = worker.communicate(timeout=10)
-            assert worker.returncode == 0, output
+        coordinators_output = hears_the_end(coordinator)
+        for worker in workers:
+            output = hears_the_end(worker)
             assert "the experiment is finished" in output, output
         return coordinators_output
     finally:
         for process in [coordinator, *workers]:
             process.kill()
+
+
+def a_silent_worker_is_named(config: pathlib.Path, folder: pathlib.Path, expected: dict) -> None:
+    """A lone worker is frozen in the midst of the run, and another one comes. Between a report and the next lease call a worker
+    holds no shard and is not missed: where the freeze fell there, it is tried again."""
+    for i in range(10):
+        db = folder / f"silent{i}.db"
+        coordinator, address = listen(config, db)
+        frozen, other = dial_in(address, "remote-0"), None
+        try:
+            wait_for(db, "results", 100)
+            frozen.send_signal(signal.SIGSTOP)
+            other = dial_in(address, "remote-1")
+            output = hears_the_end(coordinator)
+            assert "the experiment is finished" in hears_the_end(other)
+        finally:
+            for process in [coordinator, frozen, other]:
+                if process is not None:
+                    process.kill()
+        silent = run.contents(db)
+        run.assert_same({**expected, "experiment": silent["experiment"]}, silent, "the run with a silent worker")  # the config tells the lease
+        if "worker remote-0 was silent" in output:
+            print("a silent worker is named, and its shard is done by another")
+            return
+    raise AssertionError("a worker frozen ten times in the midst of its work was never found silent:\n" + output)
 
 
 def main() -> None:
@@ -120,15 +154,11 @@ def main() -> None:
         for i in range(4):
             run_with_remote_workers(short, folder / f"remote{i}.db", 3)
         print("4 times 3 workers that dialled in by themselves: all heard the end")
-        output = run_with_remote_workers(changed(config, "short_lease.yaml", "lease_seconds: 600", "lease_seconds: 1"), folder / "silent.db", 2,
-                                         stop_first=True)
-        assert "worker remote-0 was silent" in output, output
-        silent = run.contents(folder / "silent.db")
-        run.assert_same({**expected, "experiment": silent["experiment"]}, silent, "the run with a silent worker")  # the config tells the lease
+        a_silent_worker_is_named(changed(config, "short_lease.yaml", "lease_seconds: 600", "lease_seconds: 1"), folder, expected)
         output = run_with_remote_workers(run.write_config(folder, generations=50), folder / "carried.db", 1, "--local-workers", 1,
                                          "--worker-program", "/bin/false")
         assert "the run goes on without local workers" in output, output
-        print("a silent worker is named; a run goes on where only its local workers have failed")
+        print("a run goes on where only its local workers have failed")
 
 
 if __name__ == "__main__":

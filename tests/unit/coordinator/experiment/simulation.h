@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An experiment with simulated workers: models that answer by arithmetic on the recipe instead of by decoding. Small
-// enough to be run thousands of times.
+// A small experiment (tests/support/small_experiment.h) with simulated workers, opened, worked on and opened again.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +14,9 @@
 #include "gtest/gtest.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/shared.h"
+#include "tests/support/small_experiment.h"
 
 namespace heterosis {
-
-// Two source models over a base, 8 search, 6 validation and 6 test problems, one phase of 3 generations of 6 candidates
-// on 6 problems each, in shards of 2.
-ExperimentSetup SmallSetup();
-
-// SmallSetup with a second phase in data-flow space, whose model A is the first phase's winner.
-ExperimentSetup TwoPhaseSetup();
-
-// Whether the model solves a problem: the nearer a merge's weights are to an optimum, or a path to a good one, the more
-// it solves. The same recipe always solves the same problems.
-bool Solves(const Recipe& recipe, int sample);
-ShardResult Evaluate(const ShardWork& work);
 
 // An experiment that is opened, worked on and opened again, as a coordinator is started again and again.
 class SimulatedRun {

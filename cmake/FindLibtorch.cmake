@@ -11,7 +11,9 @@ if(Libtorch_FOUND AND NOT TARGET libtorch::cpu)
   add_library(libtorch::cpu INTERFACE IMPORTED)
   # -idirafter: the wheel carries an old google/protobuf that must not shadow Debian's.
   target_compile_options(libtorch::cpu INTERFACE -idirafter "${_torch}/include" -Wno-shadow -Wno-unused-parameter)
-  target_link_libraries(libtorch::cpu INTERFACE "${LIBTORCH_CPU}" "${LIBTORCH_C10}")
+  # By name, not by path: CMake would warn for each program that the libgomp of the wheel and that of GCC have one name
+  # (either serves; the rpath below takes the wheel's).
+  target_link_libraries(libtorch::cpu INTERFACE "-L${_torch}/lib" -ltorch_cpu -lc10)
   # libtorch_cpu.so finds libcudart and libcupti next to it only through these folders.
   set(_nvidia "${HETEROSIS_DEPS}/torch/nvidia/cu13/lib")
   target_link_options(libtorch::cpu INTERFACE

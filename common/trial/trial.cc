@@ -25,6 +25,10 @@ constexpr std::array kFailureClasses = {
 
 }  // namespace
 
+TrialState EndAfter(FailureClass failure) {
+  return failure == FailureClass::kMemory ? TrialState::kInfeasible : TrialState::kFailed;
+}
+
 std::string_view Name(Split split) {
   return NameIn(kSplits, split);
 }

@@ -16,12 +16,14 @@ namespace heterosis {
 enum class Split { kSearch, kValidation, kTest };
 enum class FinishReason { kEos, kLength, kStop, kRepetition };
 
-// pending -> running -> done | failed; infeasible trials are born so. A restart leases every open shard anew.
+// pending -> running -> done | failed | infeasible. Infeasible: a path beyond its limits, which is born so and never
+// handed out, or a model that does not fit into the workers' memory. A restart leases every open shard anew.
 enum class TrialState { kPending, kRunning, kDone, kFailed, kInfeasible };
 
 // Why a shard's attempt did not give a result: kInfra (a lost worker, an expired lease) and kInvalid (the worker's
 // fault) say nothing about the trial and are retried up to the scheduler's kInfraMax; kCrash, kMemory (not even one
-// answer fits) and kNumeric (NaN or Inf in the logits, the genome's fault) are counted against its attempts.
+// answer fits) and kNumeric (NaN or Inf in the logits) are counted against its attempts. The latter two are taken for
+// the genome's fault once a second worker has seen them.
 enum class FailureClass { kInfra, kCrash, kInvalid, kNumeric, kMemory };
 
 struct SampleResult {
@@ -69,6 +71,9 @@ struct ShardFailure {
   FailureClass failure = FailureClass::kCrash;
   std::string message;
 };
+
+// The state in which a trial ends when a failure of this class is one too many.
+TrialState EndAfter(FailureClass failure);
 
 std::string_view Name(Split split);
 std::string_view Name(FinishReason reason);

@@ -14,8 +14,7 @@ namespace heterosis {
 namespace {
 
 bool AllFailed(const std::vector<TrialRecord>& trials) {
-  return !trials.empty() && std::all_of(trials.begin(), trials.end(),
-                                        [](const TrialRecord& trial) { return trial.state == TrialState::kFailed; });
+  return !trials.empty() && std::all_of(trials.begin(), trials.end(), FailedOnWorkers);
 }
 
 absl::StatusOr<std::vector<PhasePlan>> PlanPhases(const ExperimentSetup& setup) {
@@ -104,7 +103,7 @@ absl::Status Experiment::Adopt(const StageRecord& stage, const std::vector<Trial
   trials_total_ = static_cast<int>(trials.size());
   open_ = std::move(open);
   for (const UnfinishedTrial& left : unfinished) {
-    scheduler_->AddTrial({left.trial, left.open_shards, left.failures, left.numeric_workers});
+    scheduler_->AddTrial({left.trial, left.open_shards, left.failures, left.workers});
   }
   return LoadFitness();
 }
@@ -215,14 +214,14 @@ absl::Status Experiment::AdvanceSelection() {
   if (!winner.has_value()) return End(ExperimentState::kFailed, "none of the candidates could be scored again");
   const int next = *stage_.phase + 1;
   if (next < static_cast<int>(phases_.size())) return BeginPhase(next, *winner);
-  ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, stage_.stage + 1).Final(next, *winner));
+  ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, stage_.stage + 1).Final(phases_, *winner));
   return BeginStage(commit);
 }
 
 // A run without the scores that it was made for is not done; taken up again, it tries what has failed once more.
 absl::Status Experiment::AdvanceFinal(const std::vector<TrialRecord>& trials) {
   for (const TrialRecord& trial : trials) {
-    if (trial.purpose != Purpose::kTest || trial.state != TrialState::kFailed) continue;
+    if (trial.purpose != Purpose::kTest || !FailedOnWorkers(trial)) continue;
     ASSIGN_OR_RETURN(const std::string name, NameOfTested(trial));
     return End(ExperimentState::kFailed, absl::StrCat("the sealed test of ", name, " failed: ", trial.failure));
   }

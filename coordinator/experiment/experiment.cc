@@ -92,7 +92,8 @@ absl::Status Experiment::Fail(const std::string& worker, const ShardFailure& fai
   RETURN_IF_ERROR(store_.CommitFailure({failure, worker, fails_trial}, now_ms()));
   scheduler_->Fail(failure.key, failure.failure);
   if (fails_trial) {
-    LogWarning(absl::StrFormat("trial %d has failed: %s", failure.key.trial, failure.message));
+    LogWarning(absl::StrFormat("trial %d is given up (%s): %s", failure.key.trial, Name(EndAfter(failure.failure)),
+                               failure.message));
     Settle(failure.key.trial, /*done=*/false);
   }
   return absl::OkStatus();

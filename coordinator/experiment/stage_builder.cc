@@ -170,25 +170,26 @@ absl::StatusOr<StageCommit> StageBuilder::Selection(const PhasePlan& phase, cons
   return std::move(commit_);
 }
 
-absl::Status StageBuilder::AddReference(const GenomeRecord& genome, Purpose on_validation) {
+absl::Status StageBuilder::AddReference(const GenomeRecord& genome, Purpose on_validation,
+                                        const std::string& infeasible) {
   if (!setup_.validation.empty()) {
-    RETURN_IF_ERROR(AddTrial(genome, on_validation, WholeSplit(setup_, Split::kValidation)));
+    RETURN_IF_ERROR(AddTrial(genome, on_validation, WholeSplit(setup_, Split::kValidation), infeasible));
   }
-  return AddTrial(genome, Purpose::kTest, WholeSplit(setup_, Split::kTest));
+  return AddTrial(genome, Purpose::kTest, WholeSplit(setup_, Split::kTest), infeasible);
 }
 
-absl::StatusOr<StageCommit> StageBuilder::Final(int phase_count, int64_t winner) {
+absl::StatusOr<StageCommit> StageBuilder::Final(const std::vector<PhasePlan>& phases, int64_t winner) {
   RETURN_IF_ERROR(Begin(StageKind::kFinal));
   commit_.chosen = winner;
   const SampleSet test = WholeSplit(setup_, Split::kTest);
   ASSIGN_OR_RETURN(const std::vector<GenomeRecord> parents, store_.Genomes(std::nullopt));
   for (const GenomeRecord& parent : parents) RETURN_IF_ERROR(AddReference(parent, Purpose::kParent));
-  for (int phase = 0; phase < phase_count; ++phase) {
-    ASSIGN_OR_RETURN(const std::vector<GenomeRecord> genomes, store_.Genomes(phase));
+  for (const PhasePlan& phase : phases) {
+    ASSIGN_OR_RETURN(const std::vector<GenomeRecord> genomes, store_.Genomes(phase.index()));
     for (const GenomeRecord& genome : genomes) {
       const bool chosen = genome.chosen || genome.genome == winner;
       if (IsBaseline(genome)) {
-        RETURN_IF_ERROR(AddReference(genome, Purpose::kRescore));
+        RETURN_IF_ERROR(AddReference(genome, Purpose::kRescore, phase.space().Infeasible(genome.recipe)));
       } else if (chosen) {
         RETURN_IF_ERROR(AddTrial(genome, Purpose::kTest, test));
       }

@@ -36,7 +36,7 @@ class StageBuilder {
   absl::StatusOr<StageCommit> Selection(const PhasePlan& phase, const Optimizer& optimizer);
   // Parents and baselines on validation and test, the phases' winners on test: the test split is opened here and only
   // here. `winner`: the genome of the last phase, which is marked as chosen with this commit.
-  absl::StatusOr<StageCommit> Final(int phase_count, int64_t winner);
+  absl::StatusOr<StageCommit> Final(const std::vector<PhasePlan>& phases, int64_t winner);
 
  private:
   absl::Status Begin(StageKind kind);
@@ -49,7 +49,7 @@ class StageBuilder {
   absl::Status AddValidation(const PhasePlan& phase, const Optimizer& optimizer);
   // The mean of the distribution, to be scored again; nothing where it is infeasible.
   absl::Status AddMean(const PhasePlan& phase, const Optimizer& optimizer, int candidate, const SampleSet& samples);
-  absl::Status AddReference(const GenomeRecord& genome, Purpose on_validation);
+  absl::Status AddReference(const GenomeRecord& genome, Purpose on_validation, const std::string& infeasible = "");
 
   const ExperimentSetup& setup_;
   Store& store_;

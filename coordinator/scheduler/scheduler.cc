@@ -12,7 +12,7 @@ void Scheduler::AddTrial(const OpenTrial& trial) {
   TrialState& state = trials_[trial.trial];
   for (int shard : trial.shards) state.open[shard] = 0;
   state.failures = trial.failures;
-  state.numeric_workers = trial.numeric_workers;
+  state.workers = trial.workers;
 }
 
 // A worker that failed on the trial waits as long as there is another one to try it.
@@ -130,6 +130,12 @@ void Scheduler::Complete(const ShardKey& key) {
   if (trial.open.empty()) trials_.erase(key.trial);
 }
 
+// Whether a worker other than `worker` has failed on the trial in the same way.
+bool Scheduler::OthersSaw(const TrialState& trial, FailureClass failure, const std::string& worker) const {
+  const auto seen = trial.workers.find(failure);
+  return seen != trial.workers.end() && seen->second.size() > seen->second.count(worker);
+}
+
 FailureVerdict Scheduler::JudgeFailure(const ShardKey& key, FailureClass failure) const {
   const std::string worker = HolderOf(key);
   if (worker.empty()) return FailureVerdict::kIgnored;
@@ -140,13 +146,11 @@ FailureVerdict Scheduler::JudgeFailure(const ShardKey& key, FailureClass failure
     case FailureClass::kInvalid:
       fails = trial.infra + 1 >= kInfraMax;
       break;
-    case FailureClass::kNumeric: {
-      const size_t others = trial.numeric_workers.size() - trial.numeric_workers.count(worker);
-      fails = others >= 1 || trial.failures + 1 >= options_.attempts_max;
-      break;
-    }
-    case FailureClass::kCrash:
+    case FailureClass::kNumeric:
     case FailureClass::kMemory:
+      fails = OthersSaw(trial, failure, worker) || trial.failures + 1 >= options_.attempts_max;
+      break;
+    case FailureClass::kCrash:
       fails = trial.failures + 1 >= options_.attempts_max;
       break;
   }
@@ -169,7 +173,7 @@ FailureVerdict Scheduler::Fail(const ShardKey& key, FailureClass failure) {
     ++trial.failures;
     trial.failed_workers.insert(worker);
   }
-  if (failure == FailureClass::kNumeric) trial.numeric_workers.insert(worker);
+  if (failure == FailureClass::kNumeric || failure == FailureClass::kMemory) trial.workers[failure].insert(worker);
   Release({key.trial, key.shard});
   return verdict;
 }

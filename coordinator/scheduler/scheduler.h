@@ -18,18 +18,21 @@ namespace heterosis {
 
 struct SchedulerOptions {
   Clock::Duration lease{60'000};  // a worker silent this long has lost its shard
-  int attempts_max = 3;           // failures (crashes, NaN) of one trial before it fails for good
+  int attempts_max = 3;           // failures (crashes, NaN, no memory) of one trial before its end
   // How often this experiment's coordinator has been started, from 1. Attempts count from epoch * kAttemptsPerEpoch, so
   // that an attempt's number is never given twice and one from before a restart is recognised.
   int epoch = 1;
 };
 
+// The workers that a trial failed on, by how.
+using WorkersByClass = std::map<FailureClass, std::set<std::string>>;
+
 // A trial to hand out: the shards that have no result yet, and what earlier starts of the coordinator saw of it.
 struct OpenTrial {
   int64_t trial = 0;
   std::vector<int> shards;
-  int failures = 0;                       // crash and numeric failures so far
-  std::set<std::string> numeric_workers;  // workers that got NaN
+  int failures = 0;        // crash, numeric and memory failures so far
+  WorkersByClass workers;  // who saw its numeric and memory failures
 };
 
 // What becomes of a reported result.
@@ -43,7 +46,7 @@ enum class Verdict {
 enum class FailureVerdict {
   kIgnored,      // the shard is not leased under that attempt (any more)
   kRequeued,     // handed out again
-  kTrialFailed,  // the trial has used up its attempts
+  kTrialFailed,  // the trial has used up its attempts, or a second worker confirms it: it ends (EndAfter)
 };
 
 // Thread-compatible; time is an argument (Clock::Monotonic). Names of workers are their sessions.
@@ -118,12 +121,13 @@ class Scheduler {
     std::map<int, int> open;  // shard -> number of attempts handed out in this epoch
     int failures = 0;
     int infra = 0;
-    std::set<std::string> numeric_workers;
+    WorkersByClass workers;
     std::set<std::string> failed_workers;
   };
 
   bool WasHandedOut(const ShardKey& key) const;
   bool MayWorkOn(const std::string& worker, const TrialState& trial) const;
+  bool OthersSaw(const TrialState& trial, FailureClass failure, const std::string& worker) const;
   void Release(const ShardId& shard);
   void Forget(int64_t trial);
 

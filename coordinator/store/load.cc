@@ -31,7 +31,8 @@ absl::Status ReadFailures(Database& database, UnfinishedTrial& trial) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) return absl::OkStatus();
     ++trial.failures;
-    if (rows.Text(0) == "numeric") trial.numeric_workers.insert(rows.Text(1));
+    ASSIGN_OR_RETURN(const FailureClass failure, FailureClassFromName(rows.Text(0)));
+    trial.workers[failure].insert(rows.Text(1));
   }
 }
 

@@ -60,6 +60,11 @@ absl::StatusOr<ExperimentState> ExperimentStateFromName(std::string_view name) {
   return Stored(ValueIn(kExperimentStates, "state", name));
 }
 
+bool FailedOnWorkers(const TrialRecord& trial) {
+  if (trial.state != TrialState::kInfeasible) return trial.state == TrialState::kFailed;
+  return trial.shards > 0 || trial.same_as.has_value();  // born infeasible it has neither
+}
+
 std::string SampleSetDigest(Split split, const std::vector<int>& samples) {
   return Sha256(absl::StrCat(std::string(Name(split)), ":", absl::StrJoin(samples, ",")));
 }

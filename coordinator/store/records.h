@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -108,6 +109,9 @@ struct TrialRecord {
   std::optional<double> score;  // correct / number of samples
   std::string failure;          // why it failed or is infeasible
 };
+// Whether workers have tried the trial (or the one whose outcome it shares) in vain. A path beyond its limits, which
+// nobody tried, is none of these.
+bool FailedOnWorkers(const TrialRecord& trial);
 
 struct StageRecord {
   int stage = 0;  // from 0, in the order of running
@@ -135,7 +139,9 @@ struct ShardCommit {
 struct FailureCommit {
   ShardFailure failure;
   std::string worker;
-  bool trial_failed = false;  // it was one too many: the trial has failed, and so have those that share its outcome
+  // It was one too many: the trial has ended as EndAfter(failure.failure) says, and so have those that share its
+  // outcome.
+  bool trial_failed = false;
 };
 
 // The end of the experiment, and how it stands before: kRunning without an error.
@@ -159,8 +165,8 @@ struct FitnessSummary {
 struct UnfinishedTrial {
   int64_t trial = 0;
   std::vector<int> open_shards;
-  int failures = 0;  // crash and numeric ones recorded
-  std::set<std::string> numeric_workers;
+  int failures = 0;                                       // crash, numeric and memory ones recorded
+  std::map<FailureClass, std::set<std::string>> workers;  // who saw them, by class
 };
 
 }  // namespace heterosis

@@ -141,11 +141,11 @@ absl::Status CloseStage(Database& database, int64_t now_ms) {
 }
 
 // Settles a trial whose outcome is known, with those that share it.
-absl::Status SettleFailed(Database& database, int64_t trial, std::string_view failure, int64_t now_ms) {
-  ASSIGN_OR_RETURN(Statement update,
-                   database.Prepare("UPDATE trials SET state = 'failed', failure = ?, finished_ms = ? "
-                                    "WHERE trial = ?3 OR same_as = ?3"));
-  return update.Bind(failure).Bind(now_ms).Bind(trial).Run();
+absl::Status SettleFailed(Database& database, const ShardFailure& failure, int64_t now_ms) {
+  ASSIGN_OR_RETURN(Statement update, database.Prepare("UPDATE trials SET state = ?, failure = ?, finished_ms = ? "
+                                                      "WHERE trial = ?4 OR same_as = ?4"));
+  const std::string why = absl::StrCat(std::string(Name(failure.failure)), ": ", failure.message);
+  return update.Bind(Name(EndAfter(failure.failure))).Bind(why).Bind(now_ms).Bind(failure.key.trial).Run();
 }
 
 // Moves a trial on after a shard: done with its totals when none is open, else running.
@@ -295,10 +295,7 @@ absl::Status Store::CommitFailure(const FailureCommit& commit, int64_t now_ms) {
                                                         "message, time_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"));
   insert.Bind(failure.key.trial).Bind(failure.key.shard).Bind(failure.key.attempt).Bind(commit.worker);
   RETURN_IF_ERROR(insert.Bind(Name(failure.failure)).Bind(failure.message).Bind(now_ms).Run());
-  if (commit.trial_failed) {
-    const std::string why = absl::StrCat(std::string(Name(failure.failure)), ": ", failure.message);
-    RETURN_IF_ERROR(SettleFailed(*database_, failure.key.trial, why, now_ms));
-  }
+  if (commit.trial_failed) RETURN_IF_ERROR(SettleFailed(*database_, failure, now_ms));
   return Commit(transaction, "failure");
 }
 
@@ -321,13 +318,15 @@ absl::Status Store::Finish(const FinishCommit& commit, int64_t now_ms) {
 
 absl::Status Store::Reopen() {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  RETURN_IF_ERROR(database_->Execute(
-      "UPDATE failures SET forgiven = 1 WHERE trial IN (SELECT trial FROM trials WHERE state = 'failed' AND stage = "
-      "(SELECT max(stage) FROM stages));"
-      "UPDATE trials SET state = 'pending', failure = '', finished_ms = NULL WHERE state = 'failed' AND stage = "
-      "(SELECT max(stage) FROM stages);"
-      "UPDATE stages SET state = 'open', finished_ms = NULL WHERE stage = (SELECT max(stage) FROM stages);"
-      "UPDATE experiment SET state = 'running', error = '', finished_ms = NULL"));
+  // The trials that FailedOnWorkers holds of.
+  const std::string failed =
+      "stage = (SELECT max(stage) FROM stages) AND (state = 'failed' OR (state = 'infeasible' AND (shards > 0 OR "
+      "same_as IS NOT NULL)))";
+  RETURN_IF_ERROR(database_->Execute(absl::StrCat(
+      "UPDATE failures SET forgiven = 1 WHERE trial IN (SELECT trial FROM trials WHERE ", failed,
+      "); UPDATE trials SET state = 'pending', failure = '', finished_ms = NULL WHERE ", failed,
+      "; UPDATE stages SET state = 'open', finished_ms = NULL WHERE stage = (SELECT max(stage) FROM stages);"
+      "UPDATE experiment SET state = 'running', error = '', finished_ms = NULL")));
   return Commit(transaction, "reopen");
 }
 

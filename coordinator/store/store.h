@@ -48,8 +48,8 @@ class Store {
   absl::Status CommitFailure(const FailureCommit& commit, int64_t now_ms);
   absl::Status CommitWorker(const WorkerRecord& worker, int64_t now_ms);
   absl::Status Finish(const FinishCommit& commit, int64_t now_ms);
-  // Takes a failed experiment up again: running, its last stage open, the failed trials of that stage pending with
-  // their failures forgiven.
+  // Takes a failed experiment up again: running, its last stage open, the trials of that stage that failed on workers
+  // pending with their failures forgiven.
   absl::Status Reopen();
 
   absl::StatusOr<FinishCommit> State();

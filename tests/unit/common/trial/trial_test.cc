@@ -27,6 +27,14 @@ TEST(Trial, NamesRoundTripAndUnknownOnesAreListed) {
   EXPECT_EQ(SplitFromName("train").status().message(), "unknown split \"train\" (known: search, validation, test)");
 }
 
+TEST(Trial, OnlyWantOfMemoryMakesATrialInfeasible) {
+  EXPECT_EQ(EndAfter(FailureClass::kMemory), TrialState::kInfeasible);
+  for (const auto failure :
+       {FailureClass::kInfra, FailureClass::kCrash, FailureClass::kInvalid, FailureClass::kNumeric}) {
+    EXPECT_EQ(EndAfter(failure), TrialState::kFailed);
+  }
+}
+
 TEST(Trial, ShardsCoverAllSamples) {
   EXPECT_EQ(ShardCount(0, 64), 0);
   EXPECT_EQ(ShardCount(1, 64), 1);

@@ -115,40 +115,6 @@ TEST_F(ExperimentTest, DataFlowPhaseValidatesEachGenerationsBestAndMean) {
                 "t.split = 'validation'"));
 }
 
-TEST_F(ExperimentTest, InfeasiblePathsAreCountedButNeverHandedOut) {
-  SimulatedRun run(folder_, "run.db");
-  run.setup = TwoPhaseSetup();
-  v1::Path& path = *run.setup.config.mutable_phases(1)->mutable_path();
-  path.set_include_rest(0);  // every second slot: often too long
-  path.set_max_hops(6);
-  ASSERT_TRUE(run.Start().ok());
-  ASSERT_TRUE(run.RunToEnd(1, 0,
-                           [](const ShardWork& work) {
-                             EXPECT_LE(work.recipe.path.size(), 6u);
-                             return Evaluate(work);
-                           })
-                  .ok());
-  EXPECT_EQ(run.experiment().state(), ExperimentState::kDone);
-  const std::vector<std::string> why =
-      run.Query("SELECT DISTINCT failure FROM trials WHERE state = 'infeasible' ORDER BY 1");
-  ASSERT_FALSE(why.empty());
-  EXPECT_THAT(why[0], HasSubstr("hops, at most 6 are allowed"));
-  EXPECT_THAT(run.Query("SELECT count(*) FROM shards s JOIN trials t USING (trial) WHERE t.state = 'infeasible'"),
-              ElementsAre("0"));
-}
-
-TEST_F(ExperimentTest, InfeasiblePathsCannotWin) {
-  SimulatedRun run(folder_, "run.db");
-  run.setup = TwoPhaseSetup();
-  run.setup.config.mutable_phases(1)->mutable_path()->set_max_hops(1);  // shorter than any path can be
-  run.setup.config.mutable_phases(1)->mutable_selection()->set_each_generation(false);
-  ASSERT_TRUE(run.Start().ok());
-  ASSERT_TRUE(run.RunToEnd().ok());
-  EXPECT_EQ(run.experiment().state(), ExperimentState::kFailed);
-  EXPECT_THAT(run.experiment().error(), HasSubstr("no candidate of phase \"dfs\" could be scored"));
-  EXPECT_THAT(run.Query("SELECT count(*) FROM genomes WHERE phase = 1 AND chosen = 1"), ElementsAre("0"));
-}
-
 TEST_F(ExperimentTest, ReplayingTheGenerationsGivesTheOptimizersState) {
   SimulatedRun run(folder_, "run.db");
   run.setup = TwoPhaseSetup();

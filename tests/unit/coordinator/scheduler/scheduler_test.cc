@@ -272,8 +272,11 @@ TEST_F(SchedulerTest, ATrialFailsAtItsLastAttempt) {
 TEST_F(SchedulerTest, FailuresOfEarlierEpochsCount) {
   scheduler_->AddTrial({.trial = 1, .shards = {0}, .failures = 2});
   EXPECT_EQ(scheduler_->JudgeFailure(MustLease("a"), FailureClass::kCrash), FailureVerdict::kTrialFailed);
-  scheduler_->AddTrial({.trial = 2, .shards = {0}, .failures = 1, .numeric_workers = {"before"}});
-  EXPECT_EQ(scheduler_->JudgeFailure(MustLease("b"), FailureClass::kNumeric), FailureVerdict::kTrialFailed);
+  const WorkersByClass before = {{FailureClass::kNumeric, {"before"}}};
+  scheduler_->AddTrial({.trial = 2, .shards = {0}, .failures = 1, .workers = before});
+  const ShardKey key = MustLease("b");
+  EXPECT_EQ(scheduler_->JudgeFailure(key, FailureClass::kNumeric), FailureVerdict::kTrialFailed);
+  EXPECT_EQ(scheduler_->JudgeFailure(key, FailureClass::kMemory), FailureVerdict::kRequeued);
 }
 
 TEST_F(SchedulerTest, LostLeasesAreNotCountedAsFailures) {
@@ -303,6 +306,36 @@ TEST_F(SchedulerTest, NaNOnTheOnlyWorkerFailsTheTrialAtTheLastAttempt) {
   EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kNumeric), FailureVerdict::kRequeued);
   EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kNumeric), FailureVerdict::kRequeued);
   EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kNumeric), FailureVerdict::kTrialFailed);
+}
+
+TEST_F(SchedulerTest, AModelThatFitsOnNeitherOfTwoWorkersIsSettled) {
+  AddTrial(1, {0});
+  Lease("b");
+  scheduler_->Fail(*scheduler_->HeldBy("b"), FailureClass::kInfra);  // "b" is there
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kMemory), FailureVerdict::kRequeued);
+  EXPECT_EQ(Lease("a"), std::nullopt);  // another one is to confirm it
+  EXPECT_EQ(scheduler_->Fail(MustLease("b"), FailureClass::kMemory), FailureVerdict::kTrialFailed);
+  EXPECT_EQ(scheduler_->open_shards(), 0);
+}
+
+TEST_F(SchedulerTest, AModelThatFitsOnAnotherWorkerIsScoredThere) {
+  AddTrial(1, {0, 1});
+  EXPECT_EQ(scheduler_->Fail(MustLease("small"), FailureClass::kMemory), FailureVerdict::kRequeued);
+  for (int shard = 0; shard < 2; ++shard) scheduler_->Complete(MustLease("large"));
+  EXPECT_EQ(scheduler_->open_shards(), 0);
+}
+
+TEST_F(SchedulerTest, WantOfMemoryOnTheOnlyWorkerIsSettledAtTheLastAttempt) {
+  AddTrial(1, {0});
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kMemory), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kMemory), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kMemory), FailureVerdict::kTrialFailed);
+}
+
+TEST_F(SchedulerTest, TwoWorkersThatFailInDifferentWaysConfirmNothing) {
+  AddTrial(1, {0});
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kMemory), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("b"), FailureClass::kNumeric), FailureVerdict::kRequeued);
 }
 
 TEST_F(SchedulerTest, AFailedTrialIsTriedByAnotherWorkerWhereThereIsOne) {

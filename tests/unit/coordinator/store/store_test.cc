@@ -17,6 +17,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 mode_t ModeOf(const std::string& path) {
   struct stat status {};
@@ -305,6 +306,26 @@ TEST_F(StoreTest, AFailedTrialFailsWithThoseThatShareItsOutcome) {
   EXPECT_EQ(store_->Trials(1)->at(2).state, TrialState::kFailed);
 }
 
+TEST_F(StoreTest, ATrialThatFitsNowhereIsInfeasibleWithThoseThatShareItsOutcome) {
+  RunParents();
+  ASSERT_TRUE(Stage(FirstGeneration()).ok());
+  ASSERT_TRUE(store_->CommitFailure(Failure(5, 1, FailureClass::kMemory, "64 hops do not fit"), Now()).ok());
+  EXPECT_EQ(store_->Trials(1)->at(2).state, TrialState::kPending);
+  ASSERT_TRUE(store_->CommitFailure(Failure(5, 1, FailureClass::kMemory, "64 hops do not fit", true), Now()).ok());
+  for (const int trial : {2, 3}) {
+    const TrialRecord record = store_->Trials(1)->at(static_cast<size_t>(trial));
+    EXPECT_EQ(record.state, TrialState::kInfeasible);
+    EXPECT_EQ(record.failure, "memory: 64 hops do not fit");
+    EXPECT_TRUE(FailedOnWorkers(record));
+  }
+  EXPECT_EQ(store_->Genome(5)->fitness, std::nullopt);
+  const std::vector<UnfinishedTrial> left = store_->UnfinishedTrials().value();
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0].trial, 3);
+  EXPECT_EQ(left[1].trial, 4);
+  EXPECT_FALSE(store_->CommitShard(Answer(5, 1, 3, true), Now()).ok());
+}
+
 TEST_F(StoreTest, ADoneTrialCannotFail) {
   RunParents();
   const FailureCommit failure = Failure(1, 0, FailureClass::kCrash, "too late", true);
@@ -324,13 +345,17 @@ TEST_F(StoreTest, UnfinishedTrialsComeBackWithTheirOpenShardsAndFailures) {
   fail(FailureClass::kInfra);  // not counted
   fail(FailureClass::kCrash);
   fail(FailureClass::kNumeric);
+  fail(FailureClass::kMemory);
+  fail(FailureClass::kInvalid);  // not counted
   Open();
   const std::vector<UnfinishedTrial> trials = store_->UnfinishedTrials().value();
   ASSERT_EQ(trials.size(), 2u);  // trial 6 shares trial 5's outcome: nothing to hand out
   EXPECT_EQ(trials[0].trial, 4);
   EXPECT_THAT(trials[0].open_shards, ElementsAre(1));
-  EXPECT_EQ(trials[0].failures, 2);
-  EXPECT_THAT(trials[0].numeric_workers, ElementsAre("session-1"));
+  EXPECT_EQ(trials[0].failures, 3);
+  const std::set<std::string> session = {"session-1"};
+  EXPECT_THAT(trials[0].workers, ElementsAre(Pair(FailureClass::kCrash, session), Pair(FailureClass::kNumeric, session),
+                                             Pair(FailureClass::kMemory, session)));
   EXPECT_EQ(trials[1].trial, 5);
   EXPECT_THAT(trials[1].open_shards, ElementsAre(0, 1));
   EXPECT_EQ(trials[1].failures, 0);
@@ -395,6 +420,25 @@ TEST_F(StoreTest, AFailedExperimentIsTakenUpAgainWithItsFailedTrials) {
   ASSERT_TRUE(store_->CommitShard(Answer(5, 1, 3, true), Now()).ok());
   EXPECT_EQ(store_->Trials(1)->at(2).correct, 2);
   EXPECT_EQ(store_->Trials(1)->at(3).state, TrialState::kDone);  // and the one that shares its outcome
+}
+
+TEST_F(StoreTest, OfInfeasibleTrialsOnlyThoseThatDidNotFitAreTakenUpAgain) {
+  RunParents();
+  StageCommit commit = FirstGeneration();
+  commit.trials[0].state = TrialState::kInfeasible;  // born so
+  commit.trials[0].shards = 0;
+  commit.trials[0].failure = "too long";
+  ASSERT_TRUE(Stage(commit).ok());
+  EXPECT_FALSE(FailedOnWorkers(store_->Trials(1)->at(0)));
+  ASSERT_TRUE(store_->CommitFailure(Failure(5, 0, FailureClass::kMemory, "does not fit", true), Now()).ok());
+  ASSERT_TRUE(store_->Finish({ExperimentState::kFailed, "too much has failed"}, Now()).ok());
+  ASSERT_TRUE(store_->Reopen().ok());
+  const std::vector<TrialRecord> trials = store_->Trials(1).value();
+  EXPECT_EQ(trials[0].state, TrialState::kInfeasible);
+  EXPECT_EQ(trials[0].failure, "too long");
+  EXPECT_EQ(trials[2].state, TrialState::kPending);
+  EXPECT_EQ(trials[3].state, TrialState::kPending);  // shares the outcome of the one before
+  EXPECT_EQ(store_->UnfinishedTrials()->back().failures, 0);
 }
 
 TEST_F(StoreTest, TheWinnerOfAPhaseIsMarkedWithTheNextStage) {

@@ -89,6 +89,22 @@ std::string SpaceText(const ExperimentSetup& setup, const v1::Phase& phase) {
                          YamlName(v1::Merge::Granularity_Name(merge.granularity())));
 }
 
+// What a phase's limits forbid that its search starts from, or "": it runs, but blindly at first.
+std::string WarningsText(const ExperimentSetup& setup, const v1::Phase& phase) {
+  if (phase.space() != v1::Phase::DFS) return "";
+  const DfsSpaceOptions options = DfsOptionsFromConfig(setup.config, phase, setup.model_layers);
+  std::string text;
+  for (const auto& [key, limit] :
+       {std::pair{"max_hops", options.max_hops}, {"max_distinct_layers", options.max_distinct_layers}}) {
+    if (limit == 0 || limit >= options.layers[0]) continue;
+    absl::StrAppendFormat(
+        &text,
+        "  warning: %s is %d, but %s alone has %d layers: its own path, from which the search starts, is infeasible\n",
+        key, limit, options.names[0], options.layers[0]);
+  }
+  return text;
+}
+
 std::string PhaseText(const ExperimentSetup& setup, const PhasePlan& plan) {
   const v1::Phase& phase = setup.config.phases(plan.index());
   const v1::Optimizer& optimizer = phase.optimizer();
@@ -109,7 +125,7 @@ std::string PhaseText(const ExperimentSetup& setup, const PhasePlan& plan) {
   absl::StrAppendFormat(&text, "  selection: the best %d and %s again on %s\n", plan.top(),
                         plan.validates_each_generation() ? "each generation's best and mean" : "the mean",
                         setup.validation.empty() ? "all search problems" : "the validation problems");
-  return text;
+  return text + WarningsText(setup, phase);
 }
 
 std::string TaskText(const ExperimentSetup& setup, const Task& task) {

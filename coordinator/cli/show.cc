@@ -129,7 +129,7 @@ std::string ShowTable(const TrialDetails& details) {
   if (trial.same_as.has_value())
     absl::StrAppendFormat(&text, "the same model on the same problems as trial %d: not evaluated again\n",
                           *trial.same_as);
-  if (!trial.failure.empty()) absl::StrAppend(&text, "failed: ", trial.failure, "\n");
+  if (!trial.failure.empty()) absl::StrAppendFormat(&text, "%s: %s\n", Name(trial.state), trial.failure);
   absl::StrAppendFormat(&text, "genome: %s%s%s\n", Name(details.genome.origin),
                         details.genome.label.empty() ? "" : absl::StrCat(" (", details.genome.label, ")"),
                         details.genome.generation.has_value()

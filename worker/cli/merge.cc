@@ -71,13 +71,14 @@ Export ExportOf(const Recipe& recipe, const ModelConfig& config, PathConfig path
 // Adds the recipe and, where it can say as much, mergekit's file.
 void AddRecipeFiles(const MergePlan& plan, CheckpointOutput* output) {
   output->extra_files[kRecipeFile] = JsonText(RecipeToJson(plan.recipe), 2) + "\n";
-  if (plan.recipe.is_path()) return;
+  const std::vector<Hop>& path = plan.recipe.path;
+  if (std::any_of(path.begin(), path.end(), [](const Hop& hop) { return hop.scale != 1; })) return;
   std::vector<NamedModel> models;
   for (const auto& [name, folder] : plan.models) models.push_back({name, folder});
   const absl::StatusOr<std::string> mergekit = MergekitText(plan.recipe, models);
   if (mergekit.ok()) {
     output->extra_files[kMergekitFile] = *mergekit;
-  } else {
+  } else if (!plan.recipe.is_path()) {  // a path through merges never has one
     LogWarning(absl::StrCat("no ", kMergekitFile, " is written: ", Message(mergekit.status())));
   }
 }

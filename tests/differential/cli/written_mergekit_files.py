@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mergekit files that `worker merge` writes beside a merged model, run by mergekit itself, give the same weights; read back by
-`worker merge --mergekit` they give the same bytes. Usage: written_mergekit_files.py BIN_FOLDER"""
+`worker merge --mergekit` they give the same bytes. So do the passthrough files of unscaled paths, which are not read back. Usage: written_mergekit_files.py BIN_FOLDER"""
 import json
 import logging
 import os
@@ -32,6 +32,17 @@ BY_MODULE = [["model.embed_tokens.weight"],
 CASES = [(method, groups, normalize)
          for method in ("linear", "task_arithmetic", "ties", "dare_linear", "dare_ties", "slerp")
          for groups, normalize in ((BY_LAYER, False), (BY_MODULE, method != "slerp"), ([["*"]], False))]
+
+
+PATHS = {"path through both models": [(0, 0), (0, 1), (1, 2), (1, 3), (0, 3), (0, 2), (0, 2), (1, 7), (0, 6), (0, 7)],
+         "A as it is": [(0, layer) for layer in range(LAYERS)]}
+
+
+def whole(name: str) -> dict:
+    """The recipe of an unmerged model."""
+    return {"version": 1, "method": "linear", "base": "", "sources": [name], "tokenizer": name, "normalize": False, "lambda": 1.0,
+            "rescale": "density", "mask": "counter", "mask_seed": 0, "dtype": "float32", "out_dtype": "float32",
+            "rows": [{"match": ["*"], "weight": [1.0], "density": [], "t": 0.0}]}
 
 
 def recipe(method: str, groups: list, normalize: bool, dice: random.Random) -> dict:
@@ -83,6 +94,25 @@ def try_case(bin_folder: str, folder: pathlib.Path, document: dict, what: str) -
     return f"{what}: differences up to {largest:.1e}, {flipped} elements at a threshold"
 
 
+def try_path(bin_folder: str, folder: pathlib.Path, path: list, what: str) -> str:
+    """An unscaled path's passthrough file, run by mergekit, gives the folder that `worker merge` has written, bit for bit."""
+    folder.mkdir()
+    document = {"version": 1, "parts": [whole("ja"), whole("math")], "path": [[*hop, 1.0] for hop in path], "scale_applies_to": "stream",
+                "tokenizer": "ja", "out_dtype": "float32"}
+    (folder / "recipe.json").write_text(json.dumps(document))
+    merge(bin_folder, "--recipe", folder / "recipe.json", "--out", folder / "ours", "--model", f"ja={MODELS / 'ja'}", "--model",
+          f"math={MODELS / 'math'}")
+    config = MergeConfiguration.model_validate(yaml.safe_load((folder / "ours" / "mergekit_config.yml").read_text()))
+    run_merge(config, str(folder / "theirs"), MergeOptions(write_model_card=False, quiet=True))
+    ours, theirs = weights(folder / "ours"), weights(folder / "theirs")
+    assert ours.keys() == theirs.keys(), f"{what}: {ours.keys() ^ theirs.keys()}"
+    different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
+    assert not different, f"{what}: {different} differ"
+    layers = [json.loads((folder / name / "config.json").read_text())["num_hidden_layers"] for name in ("ours", "theirs")]
+    assert layers == [len(path)] * 2, layers
+    return f"{what}: {len(ours)} tensors, bit for bit"
+
+
 def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     logging.disable(logging.WARNING)
@@ -92,7 +122,9 @@ def main() -> None:
         for index, (method, groups, normalize) in enumerate(CASES):
             what = f"{method}, {len(groups)} groups, normalize {normalize}"
             print(try_case(sys.argv[1], pathlib.Path(name) / str(index), recipe(method, groups, normalize, dice), what), flush=True)
-    print(f"{len(CASES)} written files are mergekit's own merges")
+        for what, path in PATHS.items():
+            print(try_path(sys.argv[1], pathlib.Path(name) / what.replace(" ", "_"), path, what), flush=True)
+    print(f"{len(CASES) + len(PATHS)} written files are mergekit's own merges")
 
 
 if __name__ == "__main__":

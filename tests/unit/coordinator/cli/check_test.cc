@@ -15,6 +15,7 @@ namespace heterosis {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kConfig[] = R"(name: tiny
 seed: 3
@@ -88,6 +89,25 @@ TEST_F(CheckTest, ASoundConfigIsPrintedResolved) {
   EXPECT_THAT(text, HasSubstr("the best 5 and the mean again on the validation problems\n"));
   // Parents 2 x 10; trials and x0 (24 + 1) x 4; selection 6 x 2; baselines 2 x 5 and the winner's test 3.
   EXPECT_THAT(text, HasSubstr("at most 145 answers to decode"));
+}
+
+TEST_F(CheckTest, LimitsThatForbidTheFirstModelsOwnPathAreWarnedOf) {
+  const auto with_limits = [this](const std::string& limits) {
+    const std::string config = kConfig;
+    Write("path.yaml",
+          config.substr(0, config.find("phases:")) +
+              "phases:\n  - name: dfs\n    space: dfs\n    path: {sources: [{model: ja}, {model: math}], " + limits +
+              "}\n    budget: {generations: 2}\n");
+    const auto checked = Check(folder_ / "path.yaml");
+    EXPECT_TRUE(checked.ok()) << checked.status();
+    return checked.value_or("");
+  };
+  EXPECT_THAT(with_limits("max_hops: 1"),
+              HasSubstr("  warning: max_hops is 1, but ja alone has 2 layers: its own path, "
+                        "from which the search starts, is infeasible\n"));
+  EXPECT_THAT(with_limits("max_distinct_layers: 1"), HasSubstr("  warning: max_distinct_layers is 1, but"));
+  EXPECT_THAT(with_limits("max_hops: 2, max_distinct_layers: 2"), Not(HasSubstr("warning")));
+  EXPECT_THAT(with_limits("repeats: 2"), Not(HasSubstr("warning")));
 }
 
 TEST_F(CheckTest, ErrorsOfTheConfigAreTheErrorsOfCheck) {

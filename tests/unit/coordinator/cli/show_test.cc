@@ -72,6 +72,57 @@ TEST_F(ShowTest, TheTableTellsTheStoryOfATrial) {
   EXPECT_THAT(text, HasSubstr("(read: 4, right: 11, stop)"));
 }
 
+// A trial on a path of four hops with a scale: done, and what workers and limits said of such paths.
+class ShowPathTest : public ShowTest {
+ protected:
+  Recipe PathRecipe() {
+    Recipe recipe;
+    recipe.tokenizer = "ja";
+    recipe.parts = {MergeRecipe(0.25, 0.75), SingleModelRecipe("math", "math", DType::kFloat32)};
+    recipe.scale_applies_to = ScaleTarget::kBranch;
+    recipe.path = {{0, 0}, {0, 1}, {1, 7, 0.93}, {0, 2}};
+    return recipe;
+  }
+
+  // Adds a generation with one candidate, and its trial, 11.
+  void Begin(TrialState state, const std::string& failure) {
+    GenomeRecord genome = Merge(20, 1, 0, 0, 0.25, 0.75);
+    genome.recipe = PathRecipe();
+    genome.recipe_digest = RecipeDigest(genome.recipe);
+    TrialRecord trial = TrialOf(11, 20, Purpose::kSearch, Samples(Split::kSearch, {1, 3}));
+    trial.state = state;
+    trial.failure = failure;
+    if (state == TrialState::kInfeasible) trial.shards = 0;
+    const StageCommit generation = {.stage = {.kind = StageKind::kGeneration, .phase = 1, .generation = 0},
+                                    .genomes = {genome},
+                                    .trials = {trial},
+                                    .snapshot = "state"};
+    ASSERT_TRUE(Stage(generation).ok());
+    if (state == TrialState::kPending) Score(trial, 1);
+  }
+};
+
+TEST_F(ShowPathTest, ThePathIsDrawnLayerByLayer) {
+  Begin(TrialState::kPending, "");
+  const std::string text = Run(11, Format::kTable);
+  EXPECT_THAT(text, StartsWith("trial 11: done, search on 2 search problems, score 50.0%\n"));
+  EXPECT_THAT(text, HasSubstr("path of 4 hops, scales apply to the branch\n"
+                              "  A: dare_ties of math, ja\n"
+                              "  B: math\n"
+                              "\nA00 A01 x0.93 B07 A02\n"));
+  EXPECT_EQ(RecipeFromJson(Document(11)["recipe"]).value(), PathRecipe());
+}
+
+TEST_F(ShowPathTest, AnInfeasiblePathSaysWhy) {
+  Begin(TrialState::kInfeasible, "4 hops, at most 3 are allowed");
+  const std::string text = Run(11, Format::kTable);
+  EXPECT_THAT(text, StartsWith("trial 11: infeasible, search on 2 search problems, score -\n"
+                               "infeasible: 4 hops, at most 3 are allowed\n"));
+  EXPECT_THAT(text, HasSubstr("A00 A01 x0.93 B07 A02\n"));
+  EXPECT_EQ(Document(11)["state"], "infeasible");
+  EXPECT_EQ(Document(11)["score"], nullptr);
+}
+
 TEST_F(ShowTest, ATrialThatSharesAnOutcomeSaysWhose) {
   EXPECT_THAT(Run(6, Format::kTable), HasSubstr("the same model on the same problems as trial 5"));
   EXPECT_EQ(Document(6)["same_as"], 5);

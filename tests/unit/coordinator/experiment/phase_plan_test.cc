@@ -8,9 +8,15 @@
 namespace heterosis {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using ::testing::IsEmpty;
+using ::testing::Lt;
+using ::testing::Ne;
 
 PhasePlan Plan(const v1::Experiment& config) {
   absl::StatusOr<PhasePlan> plan = PhasePlan::Create(config, 0, SmallSetup().model_layers);
@@ -68,6 +74,89 @@ TEST_F(PhasePlanTest, PointsOutsideTheSpaceAreNotInjected) {
   phase_.mutable_merge()->mutable_weight()->set_low(0.25);
   phase_.mutable_merge()->mutable_weight()->set_high(0.75);
   EXPECT_THAT(Plan(config_).injected_labels(), ElementsAre("uniform"));  // a parent needs weights 0 and 1
+}
+
+// A phase in data-flow space: A is the phase "ps", of 4 layers as B is; 8 layers in two repeats are 16 slots.
+class PathPlanTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kSlots = 16;
+
+  PhasePlan PlanWith(v1::Optimizer::Kind kind) {
+    ExperimentSetup setup = TwoPhaseSetup();
+    setup.config.mutable_phases(1)->mutable_optimizer()->set_kind(kind);
+    absl::StatusOr<PhasePlan> plan = PhasePlan::Create(setup.config, 1, setup.model_layers);
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    plan->UseWinners(setup.config, {{"ps", SingleModelRecipe("ja", "ja", DType::kFloat32)}});
+    return *std::move(plan);
+  }
+
+  // Tells an optimizer one generation in which candidates are the better the later they come.
+  static void TellOne(Optimizer& optimizer) {
+    std::vector<Evaluation> evaluations;
+    for (int i = 0; i < optimizer.population(); ++i) evaluations.push_back({.fitness = 0.1 * i});
+    ASSERT_TRUE(optimizer.Tell(evaluations).ok());
+  }
+};
+
+TEST_F(PathPlanTest, IndicatorsAreBitsForTheOptimizersThatKnowBits) {
+  for (const auto kind : {v1::Optimizer::MIXED, v1::Optimizer::CMA_MARGIN}) {
+    const auto optimizer = PlanWith(kind).NewOptimizer().value();
+    for (int generation = 0; generation < 3; ++generation) {
+      for (const std::vector<double>& unit : optimizer->Ask()) {
+        ASSERT_EQ(unit.size(), 2 * kSlots);  // an indicator and a scale a slot
+        EXPECT_THAT(std::vector<double>(unit.begin(), unit.begin() + kSlots), Each(AnyOf(0.0, 1.0)));
+      }
+      TellOne(*optimizer);
+    }
+    // Scales are real: not all of them lie on the bounds or in the middle.
+    const std::vector<double> last = optimizer->Ask().back();
+    EXPECT_THAT(std::vector<double>(last.begin() + kSlots, last.end()), Contains(AllOf(Ne(0.0), Ne(0.5), Ne(1.0))));
+  }
+}
+
+TEST_F(PathPlanTest, OtherOptimizersGetThresholdedIndicators) {
+  const std::vector<double> unit = PlanWith(v1::Optimizer::SEP_CMA).NewOptimizer().value()->Ask().back();
+  EXPECT_THAT(std::vector<double>(unit.begin(), unit.begin() + kSlots), Contains(AllOf(Gt(0.0), Lt(1.0))));
+}
+
+TEST_F(PathPlanTest, MixedDrawsNoScalesOfHopsThatAreNotOnThePath) {
+  const PhasePlan plan = PlanWith(v1::Optimizer::MIXED);
+  const auto optimizer = plan.NewOptimizer().value();
+  const std::vector<double> mean = optimizer->mean();
+  size_t inert = 0;
+  for (const std::vector<double>& unit : optimizer->Ask()) {
+    std::vector<char> active(unit.size(), 1);
+    plan.space().MarkActive(plan.ToGenome(unit), active);
+    for (size_t i = kSlots; i < unit.size(); ++i) {
+      if (active[i] != 0) continue;
+      EXPECT_EQ(unit[i], mean[i]);
+      ++inert;
+    }
+  }
+  EXPECT_GT(inert, 0u);
+}
+
+TEST_F(PathPlanTest, TheFirstCandidateIsAsOwnPathUnscaled) {
+  for (const auto kind : {v1::Optimizer::MIXED, v1::Optimizer::CMA_MARGIN, v1::Optimizer::CMA}) {
+    const PhasePlan plan = PlanWith(kind);
+    EXPECT_THAT(plan.injected_labels(), ElementsAre("ps"));
+    const Recipe first = plan.space().Decode(plan.ToGenome(plan.NewOptimizer().value()->Ask()[0]));
+    EXPECT_THAT(first.path, ElementsAre(Hop{0, 0}, Hop{0, 1}, Hop{0, 2}, Hop{0, 3}));
+  }
+}
+
+TEST_F(PathPlanTest, SnapshotGivesTheSamePathsWithMovesAndAll) {
+  for (const auto kind : {v1::Optimizer::MIXED, v1::Optimizer::CMA_MARGIN}) {
+    const auto optimizer = PlanWith(kind).NewOptimizer().value();
+    for (int generation = 0; generation < 2; ++generation) TellOne(*optimizer);
+    const auto restored = PlanWith(kind).Restore(optimizer->Snapshot());
+    ASSERT_TRUE(restored.ok()) << restored.status();
+    EXPECT_EQ((*restored)->Ask(), optimizer->Ask());
+    TellOne(*optimizer);
+    TellOne(**restored);
+    EXPECT_EQ((*restored)->Ask(), optimizer->Ask());
+    EXPECT_EQ((*restored)->Snapshot(), optimizer->Snapshot());
+  }
 }
 
 TEST_F(PhasePlanTest, SnapshotGivesTheSameCandidates) {

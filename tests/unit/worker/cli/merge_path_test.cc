@@ -104,6 +104,22 @@ TEST_F(MergePathTest, WithScalesEachLayerIsStoredOnce) {
   EXPECT_NE(TrialLogits(Path(true, ScaleTarget::kStream)), TrialLogits(Path(true, ScaleTarget::kBranch)));
 }
 
+TEST_F(MergePathTest, ThroughUnmergedModelsAndWithoutScalesItHasAFileForMergekit) {
+  Recipe recipe = Path(false);
+  recipe.parts[0] = SingleModelRecipe("base", "base", DType::kBFloat16);
+  Export(recipe);
+  EXPECT_THAT(Read("out/mergekit_config.yml"), HasSubstr("merge_method: passthrough\n"));
+  EXPECT_THAT(Read("out/README.md"),
+              AllOf(HasSubstr("`mergekit_config.yml` says the same to mergekit.\n"), Not(HasSubstr("random masks"))));
+  recipe.path[2].scale = 1.5;  // which mergekit cannot do
+  command_.out = folder_ / "scaled";
+  Export(recipe);
+  EXPECT_FALSE(FileExists(folder_ / "scaled/mergekit_config.yml"));
+  command_.out = folder_ / "merged";  // a part is a merge itself
+  Export(Path(false));
+  EXPECT_FALSE(FileExists(folder_ / "merged/mergekit_config.yml"));
+}
+
 TEST_F(MergePathTest, TheCardDrawsThePathAndNamesTheParents) {
   Export(Path(true));
   EXPECT_THAT(Read("out/README.md"),

@@ -1,41 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// CMA-ES behind the Optimizer interface: random numbers, injected points and snapshots round cma_core.h.
+// CMA-ES behind the Optimizer interface: cma_core.h as an EvolutionStrategy.
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "coordinator/optimizer/cma_core.h"
-#include "coordinator/optimizer/optimizer.h"
-#include "coordinator/optimizer/snapshot.h"
+#include "coordinator/optimizer/evolution_strategy.h"
 
 namespace heterosis {
 
-class Cma : public Optimizer {
+class Cma : public EvolutionStrategy {
  public:
   // `options` as ResolveOptions leaves them.
   explicit Cma(OptimizerOptions options);
   // From the fields that Snapshot wrote after the options.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Restore(OptimizerOptions options, SnapshotReader& reader);
 
-  int dimension() const override { return options_.dimension; }
-  int population() const override { return options_.population; }
-  int64_t generation() const override { return state_.generation; }
-  std::vector<std::vector<double>> Ask() const override;
-  absl::Status Tell(std::span<const Evaluation> evaluations) override;
-  std::vector<double> mean() const override { return state_.mean; }
-  double sigma() const override { return state_.sigma; }
-  std::string Snapshot() const override;
-
  private:
-  Cma(OptimizerOptions options, CmaSettings settings, CmaState state, Matrix candidates);
-  void Sample();
+  Cma(OptimizerOptions options, CmaState state);
 
-  OptimizerOptions options_;
+  const EvolutionState& evolution() const override { return state_; }
+  EvolutionState& evolution() override { return state_; }
+  Matrix Draw(const NormalSource& normals) const override;
+  void Learn(const Matrix& candidates, std::span<const Evaluation> evaluations, size_t injected) override;
+  void WriteState(SnapshotWriter& writer) const override { WriteCmaState(state_, writer); }
+
   CmaSettings settings_;
   CmaState state_;
-  Matrix candidates_;  // of the current generation
 };
 
 }  // namespace heterosis

@@ -50,15 +50,6 @@ Steps RankedSteps(const CmaSettings& settings, const CmaState& state, const Matr
   return steps;
 }
 
-// The weighted sum of the parents' rows (eq. 41).
-std::vector<double> Recombine(const CmaConstants& k, const Matrix& rows) {
-  std::vector<double> sum(rows.columns);
-  for (size_t i = 0; i < static_cast<size_t>(k.parents); ++i) {
-    for (size_t j = 0; j < rows.columns; ++j) sum[j] += k.weights[i] * rows.row(i)[j];
-  }
-  return sum;
-}
-
 // Eq. 47 with the active weights of eq. 46. In plain form, with w the rank's weight, or for a negative one
 // w n / (|C^(-1/2) y|^2 + eps):
 //   C <- (1 + c1 (1 - h) c_c (2 - c_c) - c1 - c_mu sum w) C + c1 p_c p_c^T + c_mu sum w y y^T
@@ -117,21 +108,10 @@ void UpdateState(const CmaSettings& settings, const Matrix& candidates, std::spa
   const CmaConstants& k = settings.constants;
   const std::vector<size_t> ranking = Ranking(evaluations);
   const Steps steps = RankedSteps(settings, state, candidates, ranking, injected);
-  ++state.generation;
 
   const std::vector<double> move = Recombine(k, steps.y);
-  for (size_t i = 0; i < move.size(); ++i) state.mean[i] += state.sigma * move[i];
-  settings.box.Clip(state.mean);  // against rounding only: the mean is a weighted average of points in the box
-
-  FollowPath(k.c_sigma, PathFactor(k.c_sigma, k.mu_eff), ApplyInverseRoot(state.eigen, move), state.p_sigma);
-  const double path_length = std::sqrt(Dot(state.p_sigma, state.p_sigma));
-  AdaptStepSize(settings, evaluations, path_length, state);
-
-  const double h_sigma = HeavisideSigma(k, state.generation, path_length);
-  FollowPath(k.c_c, h_sigma * PathFactor(k.c_c, k.mu_eff), move, state.p_c);  // eq. 45
+  const double h_sigma = MoveEvolution(settings, evaluations, move, ApplyInverseRoot(state.eigen, move), state);
   AdaptCovariance(k, steps, h_sigma, state);
-
-  if (settings.two_point) state.last_move = move;
   if (static_cast<double>(state.generation - state.eigen_generation) >= k.eigen_gap) RefreshEigen(state);
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "coordinator/optimizer/box.h"
 #include "coordinator/optimizer/cma_constants.h"
+#include "coordinator/optimizer/linear_algebra.h"
 #include "coordinator/optimizer/optimizer.h"
 #include "coordinator/optimizer/snapshot.h"
 
@@ -41,19 +42,18 @@ struct EvolutionState {
 
 EvolutionState InitialEvolution(std::vector<double> mean, double sigma);
 
-// path <- (1 - rate) path + step_factor step.
-void FollowPath(double rate, double step_factor, std::span<const double> step, std::span<double> path);
-
 // What a path is fed so that its length stays that of a normal vector when selection is random: sqrt(c (2 - c) mu_eff).
 double PathFactor(double rate, double mu_eff);
 
-// The next sigma, by CSA from the length of p_sigma or by TPA from the evaluations of candidates 0 and 1.
-void AdaptStepSize(const CmaSettings& settings, std::span<const Evaluation> evaluations, double path_length,
-                   EvolutionState& state);
+// The parents' mean step (eq. 41): the weighted sum of the first rows of `steps`, (x - m) / sigma, best first.
+std::vector<double> Recombine(const CmaConstants& constants, const Matrix& steps);
 
-// h_sigma: 0 stalls the rank-one path while the step size is about to grow (tutorial, page 28), else 1. `generation` is
-// the number of generations told, this one included.
-double HeavisideSigma(const CmaConstants& constants, int64_t generation, double path_length);
+// Counts the generation and moves mean, evolution paths and step size (by CSA from the length of p_sigma, or by TPA
+// from the evaluations of candidates 0 and 1). `move` is the parents' mean step, `whitened` C^(-1/2) times it, with the
+// covariance that the generation was drawn with. Returns h_sigma: 0 stalls the rank-one path while the step size is
+// about to grow (tutorial, page 28), else 1.
+double MoveEvolution(const CmaSettings& settings, std::span<const Evaluation> evaluations, std::vector<double> move,
+                     std::span<const double> whitened, EvolutionState& state);
 
 // The longest step that an injected point may make, in standard deviations (Hansen, "Injecting External Solutions Into
 // CMA-ES", 2011).

@@ -115,23 +115,10 @@ void UpdateSepCma(const CmaSettings& settings, const Matrix& candidates, std::sp
   const CmaConstants& k = settings.constants;
   const std::vector<size_t> ranking = Ranking(evaluations);
   const Matrix y = ParentSteps(settings, state, candidates, ranking, injected);
-  ++state.generation;
 
-  std::vector<double> move(state.mean.size());  // eq. 41
-  for (size_t i = 0; i < y.rows; ++i) {
-    const std::span<const double> row = y.row(i);
-    for (size_t j = 0; j < move.size(); ++j) move[j] += k.weights[i] * row[j];
-  }
-  for (size_t j = 0; j < move.size(); ++j) state.mean[j] += state.sigma * move[j];
-  settings.box.Clip(state.mean);  // against rounding only: the mean is a weighted average of points in the box
-
-  FollowPath(k.c_sigma, PathFactor(k.c_sigma, k.mu_eff), Whitened(state.variances, move), state.p_sigma);
-  const double path_length = std::sqrt(Dot(state.p_sigma, state.p_sigma));
-  AdaptStepSize(settings, evaluations, path_length, state);
-  const double h_sigma = HeavisideSigma(k, state.generation, path_length);
-  FollowPath(k.c_c, h_sigma * PathFactor(k.c_c, k.mu_eff), move, state.p_c);  // eq. 45
+  const std::vector<double> move = Recombine(k, y);
+  const double h_sigma = MoveEvolution(settings, evaluations, move, Whitened(state.variances, move), state);
   AdaptVariances(k, y, h_sigma, state);
-  if (settings.two_point) state.last_move = std::move(move);
 }
 
 void WriteSepCmaState(const SepCmaState& state, SnapshotWriter& writer) {

@@ -16,15 +16,9 @@
 namespace heterosis {
 namespace {
 
-class GoldenBernoulliTest : public testing::Test {
+class GoldenBernoulliTest : public GoldenRunTest {
  protected:
-  void SetUp() override {
-    const std::string path = SharedPath("golden/cma/catcma_co2_ca8_l8_20gen.json");
-    if (path.empty()) GTEST_SKIP() << kNoShared;
-    absl::StatusOr<Json> json = ReadJsonFile(path);
-    ASSERT_TRUE(json.ok()) << json.status();
-    golden_ = *std::move(json);
-  }
+  void SetUp() override { Load("catcma_co2_ca8_l8_20gen"); }
 
   static std::vector<double> OnesOf(const Json& q) {
     std::vector<double> ones;
@@ -53,8 +47,6 @@ class GoldenBernoulliTest : public testing::Test {
                            expected.at("delta").get<double>()},
                tolerance, "gamma, Delta, delta");
   }
-
-  Json golden_;
 };
 
 TEST_F(GoldenBernoulliTest, MarginIsThePackages) {

@@ -23,31 +23,17 @@ namespace {
 constexpr double kOneGeneration = 1e-13;
 constexpr double kChained = 1e-10;
 
-class GoldenCmaTest : public testing::TestWithParam<std::string> {
+class GoldenCmaTest : public GoldenRunTest, public testing::WithParamInterface<std::string> {
  protected:
-  void SetUp() override {
-    const std::string path = SharedPath("golden/cma/" + GetParam() + ".json");
-    if (path.empty()) GTEST_SKIP() << kNoShared;
-    absl::StatusOr<Json> json = ReadJsonFile(path);
-    ASSERT_TRUE(json.ok()) << json.status();
-    golden_ = *std::move(json);
-  }
+  void SetUp() override { Load(GetParam()); }
 
   // One file lengthens its samples so that the h_sigma = 0 branch is taken.
   static double stretch() { return GetParam() == "cma_n6_l8_hsig0" ? 4 : 1; }
-  size_t generations() const { return golden_.at("generations").size(); }
-  const Json& generation(size_t index) const { return golden_.at("generations").at(index); }
 
-  void ExpectState(const CmaState& state, const Json& expected, double tolerance) {
-    EXPECT_EQ(state.generation, expected.at("g").get<int64_t>());
-    ExpectNear(state.mean, Numbers(expected.at("mean")), tolerance, "mean");
-    ExpectNear(std::vector{state.sigma}, std::vector{expected.at("sigma").get<double>()}, tolerance, "sigma");
-    ExpectNear(state.p_sigma, Numbers(expected.at("p_sigma")), tolerance, "p_sigma");
-    ExpectNear(state.p_c, Numbers(expected.at("p_c")), tolerance, "p_c");
+  static void ExpectState(const CmaState& state, const Json& expected, double tolerance) {
+    ExpectEvolution(state, expected, tolerance);
     ExpectCovarianceNear(state.c, expected.at("C"), tolerance, "C");
   }
-
-  Json golden_;
 };
 
 TEST_P(GoldenCmaTest, RanksAsThePackage) {

@@ -72,6 +72,39 @@ inline void ExpectCovarianceNear(const Matrix& actual, const Json& expected_json
   ExpectNear(upper, upper_expected, tolerance, what);
 }
 
+// One run of the package; `golden/cma/NAME.json`. A test loads it in its SetUp, and is skipped where there is none.
+class GoldenRunTest : public testing::Test {
+ protected:
+  void Load(const std::string& name) {
+    const std::string path = SharedPath("golden/cma/" + name + ".json");
+    if (path.empty()) GTEST_SKIP() << kNoShared;
+    absl::StatusOr<Json> json = ReadJsonFile(path);
+    ASSERT_TRUE(json.ok()) << json.status();
+    golden_ = *std::move(json);
+  }
+
+  size_t generations() const { return golden_.at("generations").size(); }
+  const Json& generation(size_t index) const { return golden_.at("generations").at(index); }
+
+  Json golden_;
+};
+
+// Mean, step size and paths as the package had them after a generation.
+inline void SetEvolution(const Json& golden, EvolutionState& state) {
+  state.mean = Numbers(golden.at("mean"));
+  state.sigma = golden.at("sigma").get<double>();
+  state.p_sigma = Numbers(golden.at("p_sigma"));
+  state.p_c = Numbers(golden.at("p_c"));
+}
+
+inline void ExpectEvolution(const EvolutionState& state, const Json& expected, double tolerance) {
+  EXPECT_EQ(state.generation, expected.at("g").get<int64_t>());
+  ExpectNear(state.mean, Numbers(expected.at("mean")), tolerance, "mean");
+  ExpectNear(std::vector{state.sigma}, std::vector{expected.at("sigma").get<double>()}, tolerance, "sigma");
+  ExpectNear(state.p_sigma, Numbers(expected.at("p_sigma")), tolerance, "p_sigma");
+  ExpectNear(state.p_c, Numbers(expected.at("p_c")), tolerance, "p_c");
+}
+
 // The state before any generation.
 inline CmaState InitialStateOf(const Json& golden) {
   const Json& init = golden.at("init");
@@ -87,11 +120,7 @@ inline CmaState StateBefore(const Json& golden, size_t index) {
   const Json& generation = golden.at("generations").at(index);
   CmaState state = InitialStateOf(golden);
   if (index > 0) {
-    const Json& before = golden.at("generations").at(index - 1).at("state");
-    state.mean = Numbers(before.at("mean"));
-    state.sigma = before.at("sigma").get<double>();
-    state.p_sigma = Numbers(before.at("p_sigma"));
-    state.p_c = Numbers(before.at("p_c"));
+    SetEvolution(golden.at("generations").at(index - 1).at("state"), state);
   }
   state.c = MatrixOf(generation.at("C_after_eigen"));
   state.eigen = {Transposed(MatrixOf(generation.at("B"))), Numbers(generation.at("D"))};

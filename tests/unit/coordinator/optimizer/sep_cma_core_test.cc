@@ -19,19 +19,14 @@ namespace {
 constexpr double kOneGeneration = 1e-13;
 constexpr double kChained = 1e-10;
 
-class GoldenSepCmaTest : public testing::Test {
+class GoldenSepCmaTest : public GoldenRunTest {
  protected:
   void SetUp() override {
-    const std::string path = SharedPath("golden/cma/sepcma_n6_l8.json");
-    if (path.empty()) GTEST_SKIP() << kNoShared;
-    absl::StatusOr<Json> json = ReadJsonFile(path);
-    ASSERT_TRUE(json.ok()) << json.status();
-    golden_ = *std::move(json);
+    Load("sepcma_n6_l8");
+    if (IsSkipped() || HasFatalFailure()) return;
     const Json& constants = golden_.at("constants");
     settings_.constants = MakeSepCmaConstants(constants.at("n").get<int>(), constants.at("popsize").get<int>());
   }
-
-  const Json& generation(size_t index) const { return golden_.at("generations").at(index); }
 
   SepCmaState Start() const {
     const Json& init = golden_.at("init");
@@ -43,10 +38,7 @@ class GoldenSepCmaTest : public testing::Test {
     if (index == 0) return state;
     const Json& before = generation(index - 1).at("state");
     state.generation = before.at("g").get<int64_t>();
-    state.mean = Numbers(before.at("mean"));
-    state.sigma = before.at("sigma").get<double>();
-    state.p_sigma = Numbers(before.at("p_sigma"));
-    state.p_c = Numbers(before.at("p_c"));
+    SetEvolution(before, state);
     state.variances = Numbers(before.at("C"));
     return state;
   }
@@ -61,15 +53,10 @@ class GoldenSepCmaTest : public testing::Test {
   }
 
   static void ExpectState(const SepCmaState& state, const Json& expected, double tolerance) {
-    EXPECT_EQ(state.generation, expected.at("g").get<int64_t>());
-    ExpectNear(state.mean, Numbers(expected.at("mean")), tolerance, "mean");
-    ExpectNear(std::vector{state.sigma}, std::vector{expected.at("sigma").get<double>()}, tolerance, "sigma");
-    ExpectNear(state.p_sigma, Numbers(expected.at("p_sigma")), tolerance, "p_sigma");
-    ExpectNear(state.p_c, Numbers(expected.at("p_c")), tolerance, "p_c");
+    ExpectEvolution(state, expected, tolerance);
     ExpectNear(state.variances, Numbers(expected.at("C")), tolerance, "C");
   }
 
-  Json golden_;
   CmaSettings settings_;
 };
 
@@ -92,7 +79,7 @@ TEST_F(GoldenSepCmaTest, ConstantsAreThePackages) {
 }
 
 TEST_F(GoldenSepCmaTest, SamplesAndLearnsAsThePackageFromItsState) {
-  for (size_t i = 0; i < golden_.at("generations").size(); ++i) {
+  for (size_t i = 0; i < generations(); ++i) {
     SCOPED_TRACE(i);
     SepCmaState state = Before(i);
     const Matrix expected = MatrixOf(generation(i).at("X"));
@@ -104,7 +91,7 @@ TEST_F(GoldenSepCmaTest, SamplesAndLearnsAsThePackageFromItsState) {
 
 TEST_F(GoldenSepCmaTest, StaysWithThePackageOverAllGenerations) {
   SepCmaState state = Start();
-  for (size_t i = 0; i < golden_.at("generations").size(); ++i) {
+  for (size_t i = 0; i < generations(); ++i) {
     SCOPED_TRACE(i);
     const Matrix x = Sample(state, i);
     UpdateSepCma(settings_, x, EvaluationsOf(generation(i).at("fitness")), 0, state);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Implements app.h: client and runner are put together here.
+// Implements app.h: client, runner and evaluation child are put together here.
 #include "worker/app.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,9 +16,13 @@
 #include "common/base/file.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
+#include "worker/device/device.h"
 #include "worker/evaluate/merge_trial_runner.h"
 #include "worker/session/coordinator_client.h"
 #include "worker/session/session.h"
+#include "worker/session/spool.h"
+#include "worker/supervisor/child_process.h"
+#include "worker/supervisor/child_trial_runner.h"
 
 namespace heterosis {
 namespace {
@@ -33,7 +39,53 @@ std::string HostName() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "worker";
 }
 
+std::string DeviceName(const EvaluationSetup& setup) {
+  return Name(setup.gpu < 0 ? Device{} : Device{.kind = Device::Kind::kCuda, .index = setup.gpu});
+}
+
+ChildTrialRunnerOptions RunnerOptions(const WorkOptions& options) {
+  ChildTrialRunnerOptions runner;
+  runner.arguments = {kEvaluationCommand};
+  if (!options.evaluation_program.empty()) runner.program = options.evaluation_program;
+  runner.setup = options.setup;
+  if (options.hang_seconds > 0) runner.hang_max = std::chrono::seconds(options.hang_seconds);
+  return runner;
+}
+
+std::string SpoolFolder(const WorkOptions& options) {
+  if (options.spool == "none") return "";
+  if (!options.spool.empty()) return options.spool;
+  // Without being asked for, it must not keep a worker from starting: a service may have no home that it can write to.
+  const std::string folder = DefaultSpoolFolder();
+  const absl::Status usable =
+      folder.empty() ? absl::NotFoundError("neither XDG_STATE_HOME nor HOME is set") : Spool::Open(folder).status();
+  if (usable.ok()) return folder;
+  LogWarning(
+      absl::StrCat("no spool, so finished shards are lost where this worker ends while no coordinator takes them: ",
+                   usable.message(), "; name one with --spool"));
+  return "";
+}
+
+absl::StatusOr<std::unique_ptr<TrialRunner>> MakeRunner(const EvaluationSetup& setup, std::atomic<uint64_t>& progress) {
+  Device device = OpenCpu(setup.threads);
+  if (setup.gpu >= 0) {
+    ASSIGN_OR_RETURN(device, OpenCuda(setup.gpu, setup.threads));
+  }
+  return MakeTrialRunner(
+      {.models = setup.models, .device = device, .language_model = setup.language_model, .progress = &progress});
+}
+
 }  // namespace
+
+absl::Status EvaluateForParent() {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(kChildSocket, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+    return absl::InvalidArgumentError("this command is for workers: they start it themselves");
+  }
+  prctl(PR_SET_NAME, "worker-eval");
+  ServeEvaluation(kChildSocket, MakeRunner);
+}
 
 absl::Status Work(const WorkOptions& options) {
   struct sigaction action {};
@@ -42,13 +94,19 @@ absl::Status Work(const WorkOptions& options) {
   sigaction(SIGINT, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  const std::unique_ptr<TrialRunner> runner =
-      MakeTrialRunner({.models = options.models, .device = options.device, .language_model = options.language_model});
+  const std::unique_ptr<ChildTrialRunner> runner = MakeChildTrialRunner(RunnerOptions(options), g_stop);
+  RETURN_IF_ERROR(runner->Start());
+  // A GPU that is not there is told before the coordinator is dialled; a CPU is, and its child loads meanwhile.
+  if (options.setup.gpu >= 0) {
+    if (const absl::Status ready = runner->WaitReady(); !ready.ok()) return g_stop ? absl::OkStatus() : ready;
+  }
   const std::unique_ptr<CoordinatorClient> client = MakeCoordinatorClient(options.coordinator);
   SessionOptions session;
-  session.device = Name(options.device);
+  session.device = DeviceName(options.setup);
   session.worker_name = options.name.empty() ? absl::StrCat(HostName(), ":", session.device) : options.name;
-  session.models = options.models;
+  session.models = options.setup.models;
+  session.coordinator = options.coordinator;
+  session.spool = SpoolFolder(options);
   LogInfo(absl::StrCat("worker ", session.worker_name, " on ", session.device, " dials ", options.coordinator));
   return RunSession(session, *client, *runner, g_stop);
 }

@@ -5,21 +5,26 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "worker/device/device.h"
-#include "worker/evaluate/trial_runner.h"
+#include "worker/supervisor/serve_evaluation.h"
 
 namespace heterosis {
 
 struct WorkOptions {
   std::string coordinator;  // HOST:PORT
   std::string name;         // empty: host name and device
-  Device device;
-  ModelFolders models;
-  std::string language_model;
+  EvaluationSetup setup;
+  std::string spool;               // a folder; empty: DefaultSpoolFolder; "none": nothing is kept
+  int hang_seconds = 0;            // 0: as ChildTrialRunnerOptions has it
+  std::string evaluation_program;  // empty: this one
 };
 
-// Until the experiment ends or a SIGTERM or SIGINT comes (the shard in work is then given back).
+// Until the experiment ends or a SIGTERM or SIGINT comes (the shard in work is then given back). This process only
+// talks to the coordinator: what computes is a child of it, and may die.
 absl::Status Work(const WorkOptions& options);
+
+// The child's life (the hidden command of kEvaluationCommand); only a worker can start it.
+inline constexpr const char* kEvaluationCommand = "evaluation-child";
+absl::Status EvaluateForParent();
 
 // Where lid.176.ftz is: HETEROSIS_LANGUAGE_MODEL, beside an installed program, or in the checkout that it was built in.
 std::string FindLanguageModel();

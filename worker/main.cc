@@ -94,6 +94,14 @@ void AddWork(CLI::App& app, Arguments& arguments) {
       ->default_val("127.0.0.1:50551")
       ->type_name("HOST:PORT");
   app.add_option("--name", arguments.work.name, "This worker's name, for people; default: host and device");
+  app.add_option("--spool", arguments.work.spool,
+                 "Where finished shards wait while no coordinator takes them; none: nowhere")
+      ->type_name("DIR");
+  app.add_option("--hang-seconds", arguments.work.hang_seconds,
+                 "Kill an evaluation that makes no step for so long; default: 900")
+      ->check(CLI::Range(1, 7 * 24 * 3600))
+      ->type_name("N");
+  app.add_option("--evaluation-program", arguments.work.evaluation_program)->group("");  // for tests
   AddLog(app, arguments);
 }
 
@@ -188,9 +196,14 @@ absl::Status RunMerge(Arguments& arguments) {
 absl::Status RunWork(Arguments& arguments) {
   if (!arguments.cpu && arguments.gpu < 0)
     return absl::InvalidArgumentError("give --gpu N or --cpu (worker --help lists the commands)");
-  ASSIGN_OR_RETURN(arguments.work.device, OpenDevice(arguments));
-  ASSIGN_OR_RETURN(arguments.work.models, Folders(arguments));
-  arguments.work.language_model = FindLanguageModel();
+  if (arguments.cpu && arguments.gpu >= 0) return absl::InvalidArgumentError("give --gpu N or --cpu, not both");
+  EvaluationSetup& setup = arguments.work.setup;
+  setup.gpu = arguments.gpu;
+  setup.threads = arguments.threads;
+  ASSIGN_OR_RETURN(setup.models, Folders(arguments));
+  setup.language_model = FindLanguageModel();
+  setup.log_json = arguments.log_format == "json";
+  setup.log_verbose = arguments.verbose;
   return Work(arguments.work);
 }
 
@@ -202,6 +215,7 @@ int Main(int argc, char** argv) {
   CLI::App* merge = AddMerge(app, arguments);
   CLI::App* generate = AddGenerate(app, arguments);
   CLI::App* evaluate = AddEvaluate(app, arguments);
+  CLI::App* evaluation = app.add_subcommand(kEvaluationCommand)->group("");  // in no help
   app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
@@ -209,6 +223,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kBadUsage;
   }
   InitLogging("worker", arguments.log_format == "json" ? LogFormat::kJson : LogFormat::kText, arguments.verbose);
+  if (*evaluation) return Tell(EvaluateForParent());
   if (*merge) return Tell(RunMerge(arguments));
   if (*generate) return Print(Computed(RunGenerate(arguments)));
   if (*evaluate) return Print(Computed(RunEvaluate(arguments)));

@@ -84,6 +84,16 @@ absl::Status WriteAll(int fd, std::string_view content, const std::string& path)
   return absl::OkStatus();
 }
 
+// So that the new name, too, is on disk. Some file systems do not know this call for folders, and need none.
+absl::Status SyncFolderOf(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  const std::string folder = parent.empty() ? "." : parent;
+  const Descriptor fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return absl::OkStatus();  // a folder that may be written to but not read
+  if (fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) return ErrnoStatus(errno, "cannot sync", folder);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes) {
@@ -107,10 +117,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes
   return content;
 }
 
-absl::Status WriteFileAtomic(const std::string& path, std::string_view content) {
+absl::Status WriteFileAtomic(const std::string& path, std::string_view content, unsigned mode) {
   const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
   {
-    Descriptor fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    Descriptor fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
     if (fd.get() < 0) return ErrnoStatus(errno, "cannot create", temporary);
     const absl::Status written = WriteAll(fd.get(), content, temporary);
     if (!written.ok()) {
@@ -123,7 +133,7 @@ absl::Status WriteFileAtomic(const std::string& path, std::string_view content) 
     unlink(temporary.c_str());
     return ErrnoStatus(error, "cannot replace", path);
   }
-  return absl::OkStatus();
+  return SyncFolderOf(path);
 }
 
 bool FileExists(const std::string& path) {

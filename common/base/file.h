@@ -17,9 +17,10 @@ namespace heterosis {
 // The whole content of a regular file of at most `limit_bytes`; OUT_OF_RANGE for a larger one.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes = size_t{1} << 30);
 
-// Writes `content` to a temporary file beside `path`, syncs it and renames it over `path`: readers see the old or the
-// new content.
-absl::Status WriteFileAtomic(const std::string& path, std::string_view content);
+// Writes `content` to a temporary file beside `path`, syncs it, renames it over `path` and syncs the folder: readers
+// see the old or the new content, and after an OK the new one also when the power fails. `mode` is the file's, but for
+// what the umask takes away.
+absl::Status WriteFileAtomic(const std::string& path, std::string_view content, unsigned mode = 0644);
 
 bool FileExists(const std::string& path);
 bool IsDirectory(const std::string& path);

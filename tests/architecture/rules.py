@@ -40,6 +40,8 @@ INCLUDES = {
         "worker/checkpoint", "worker/model", "worker/merge", "worker/decode"],
     # The network side is built and tested without libtorch.
     "worker/session": ["common/genome", "common/trial", "proto", "protocol", "worker/evaluate/trial_runner.h"],
+    # The evaluation in a process of its own: both ends, without libtorch.
+    "worker/supervisor": ["common/genome", "common/trial", "proto", "protocol", "worker/evaluate/trial_runner.h"],
     "worker/cli": [
         "common/genome", "common/dataset", "common/trial", "common/scoring", "common/config", "worker/text", "worker/device",
         "worker/checkpoint", "worker/model", "worker/merge", "worker/decode", "worker/evaluate",

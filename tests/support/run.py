@@ -4,8 +4,11 @@ import json
 import os
 import pathlib
 import re
+import socket
 import sqlite3
 import subprocess
+import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = ROOT / "deploy" / "demo"
@@ -65,13 +68,69 @@ def write_config(folder: pathlib.Path, generations: int = 4, name: str = "config
     return path
 
 
-def environment() -> dict:
-    return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+# Of the workers that a test kills while nobody takes their results; not the user's own.
+STATE = tempfile.TemporaryDirectory(prefix="heterosis-state-")
+
+
+def environment(**more: str) -> dict:
+    return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "XDG_STATE_HOME": STATE.name, **more}
 
 
 def start_coordinator(bin_folder: str, config: pathlib.Path, db: pathlib.Path, workers: int) -> subprocess.Popen:
     command = [f"{bin_folder}/coordinator", "--config", str(config), "--db", str(db), "--local-workers", str(workers)]
     return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(command: list, **more: str) -> subprocess.Popen:
+    """Both outputs in one pipe; `more` is for its environment."""
+    return subprocess.Popen([str(word) for word in command], env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True)
+
+
+def start_worker(bin_folder: str, address: str, name: str, *options: object, **more: str) -> subprocess.Popen:
+    return start([f"{bin_folder}/worker", "--cpu", "--threads", 1, "--coordinator", address, "--models-dir", DEMO / "models", "--name", name,
+                  *options], **more)
+
+
+def ends_well(process: subprocess.Popen, timeout_s: float = 600) -> str:
+    """The program's output; it must end by itself, in order."""
+    output, _ = process.communicate(timeout=timeout_s)
+    assert process.returncode == 0, f"exit status {process.returncode}:\n{output}"
+    return output
+
+
+def query(db: pathlib.Path, sql: str, *arguments: object) -> list:
+    """The rows; none where the database or the table is not there yet."""
+    try:
+        connection = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
+        try:
+            return connection.execute(sql, arguments).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError:
+        return []
+
+
+def wait_until(condition, what: str, timeout_s: float = 300) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {timeout_s:.0f} s"
+        time.sleep(0.02)
+
+
+def shard_at_gate(gate: pathlib.Path) -> tuple[int, int]:
+    """Waits for the first shard that is done and held back (tests/fault/faulty_evaluation.cc); its trial and number."""
+    def told() -> list:
+        return [match for path in gate.parent.iterdir() if (match := re.fullmatch(re.escape(gate.name) + r"\.(\d+)\.(\d+)", path.name))]
+    wait_until(told, "a finished shard")
+    [match] = told()
+    return int(match[1]), int(match[2])
 
 
 def children(pid: int) -> list[int]:

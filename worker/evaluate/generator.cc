@@ -66,7 +66,8 @@ Generated Finish(const Tokenizer& tokenizer, const Task& task, DecodeOutput outp
 
 absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& tokenizer,
                                                 std::span<const std::string> prompts, bool add_special_tokens,
-                                                const Task& task, const std::atomic<bool>& cancelled) {
+                                                const Task& task, const std::atomic<bool>& cancelled,
+                                                std::atomic<uint64_t>* progress) {
   std::vector<DecodeRequest> requests;
   for (const std::string& prompt : prompts) requests.push_back({tokenizer.Encode(prompt, add_special_tokens)});
   DecodeOptions options;
@@ -78,10 +79,11 @@ absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& t
   options.repetition_window = task.repetition_window;
   options.batch_size = task.batch_size;
   StopWatcher watcher(tokenizer, task.stop, requests.size());
-  ASSIGN_OR_RETURN(std::vector<DecodeOutput> outputs,
-                   Decode(
-                       model, requests, options,
-                       [&](size_t request, int32_t token) { return watcher.SeesStop(request, token); }, &cancelled));
+  const auto observe = [&](size_t request, int32_t token) {
+    if (progress != nullptr) progress->fetch_add(1, std::memory_order_relaxed);
+    return watcher.SeesStop(request, token);
+  };
+  ASSIGN_OR_RETURN(std::vector<DecodeOutput> outputs, Decode(model, requests, options, observe, &cancelled));
   std::vector<Generated> generated;
   for (size_t i = 0; i < outputs.size(); ++i) {
     generated.push_back(Finish(tokenizer, task, std::move(outputs[i]), requests[i].prompt.size()));

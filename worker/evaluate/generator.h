@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,9 +26,10 @@ struct Generated {
 // One result per prompt, in order. `prompts` are complete texts (templates filled in); `add_special_tokens` puts the
 // tokenizer's BOS before them, which a chat template has written itself. Errors: CANCELLED, DATA_LOSS (NaN or
 // Inf), RESOURCE_EXHAUSTED (memory), INVALID_ARGUMENT (an empty prompt, named by its index). A prompt that fills all
-// positions of the model gets no text and kLength.
+// positions of the model gets no text and kLength. `progress`, unless nullptr, counts the tokens.
 absl::StatusOr<std::vector<Generated>> Generate(Model& model, const Tokenizer& tokenizer,
                                                 std::span<const std::string> prompts, bool add_special_tokens,
-                                                const Task& task, const std::atomic<bool>& cancelled);
+                                                const Task& task, const std::atomic<bool>& cancelled,
+                                                std::atomic<uint64_t>* progress = nullptr);
 
 }  // namespace heterosis

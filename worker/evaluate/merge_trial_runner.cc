@@ -2,11 +2,13 @@
 // Implements merge_trial_runner.h.
 #include "worker/evaluate/merge_trial_runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "common/base/logging.h"
 #include "common/base/status.h"
 #include "worker/evaluate/answering.h"
 #include "worker/evaluate/model_library.h"
@@ -15,6 +17,8 @@
 
 namespace heterosis {
 namespace {
+
+constexpr int kFewerRows = 4;  // times fewer at each further try
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -27,6 +31,7 @@ class MergeTrialRunner : public TrialRunner {
   absl::Status Prepare(const Task& task) override {
     gate_.reset();
     model_.reset();
+    rows_trial_ = -1;
     digests_.clear();
     ASSIGN_OR_RETURN(gate_, LoadLanguageGate(task, options_.language_model));
     task_ = task;
@@ -41,13 +46,35 @@ class MergeTrialRunner : public TrialRunner {
     RETURN_IF_ERROR(Materialize(work.recipe));
     result.merge_seconds = SecondsSince(merge_start);
     const auto decode_start = std::chrono::steady_clock::now();
-    ASSIGN_OR_RETURN(result.samples, AnswerProblems(*model_, merger_->tokenizer_model(), task_, gate_.get(),
-                                                    work.problems, work.samples, cancelled));
+    ASSIGN_OR_RETURN(result.samples, Answer(work, cancelled));
     result.decode_seconds = SecondsSince(decode_start);
     return result;
   }
 
+  absl::StatusOr<CanaryResult> RunCanary(const CanaryWork& work, const std::atomic<bool>& cancelled) override {
+    RETURN_IF_ERROR(Materialize(work.recipe));
+    return AnswerCanary(*model_, merger_->tokenizer_model(), task_, work, cancelled);
+  }
+
  private:
+  // With fewer rows where memory does not suffice: what is planned from the memory that seems free may be too much, for
+  // others take of it too and a GPU's is in pieces. The other shards of the trial begin with what was enough.
+  absl::StatusOr<std::vector<SampleResult>> Answer(const ShardWork& work, const std::atomic<bool>& cancelled) {
+    if (work.key.trial != rows_trial_) rows_max_ = task_.batch_size;
+    rows_trial_ = work.key.trial;
+    for (;;) {
+      Task task = task_;
+      task.batch_size = rows_max_;
+      absl::StatusOr<std::vector<SampleResult>> samples =
+          AnswerProblems(*model_, merger_->tokenizer_model(), task, gate_.get(), work.problems, work.samples, cancelled,
+                         options_.progress);
+      if (!absl::IsResourceExhausted(samples.status()) || rows_max_ == 1) return samples;
+      rows_max_ = std::max(1, std::min(rows_max_, static_cast<int>(work.problems.size())) / kFewerRows);
+      LogWarning(absl::StrCat("trial ", work.key.trial, " shard ", work.key.shard, ": ", samples.status().message(),
+                              "; trying again with batch size ", rows_max_));
+    }
+  }
+
   // Makes the recipe's model the resident one. Shards of one trial usually follow each other: the second finds it
   // there. So does another path through the same parts, which costs no merge.
   absl::Status Materialize(const Recipe& recipe) {
@@ -55,6 +82,7 @@ class MergeTrialRunner : public TrialRunner {
       merger_.reset();
       digests_.clear();
       ASSIGN_OR_RETURN(merger_, PartsMerger::Create(recipe, library_, options_.device.threads));
+      Step();
     }
     ASSIGN_OR_RETURN(const PathConfig path, merger_->PathOf(recipe));
     RETURN_IF_ERROR(MakeRoom(recipe.out_dtype));
@@ -87,10 +115,15 @@ class MergeTrialRunner : public TrialRunner {
     held.resize(digests.size());
     for (size_t part = 0; part < digests.size(); ++part) {
       if (digests[part] != held[part]) RETURN_IF_ERROR(merger_->Merge(recipe, part, model_->slots()));
+      Step();
     }
     RETURN_IF_ERROR(model_->WeightsChanged());
     digests_ = std::move(digests);
     return absl::OkStatus();
+  }
+
+  void Step() {
+    if (options_.progress != nullptr) ++*options_.progress;
   }
 
   const TrialRunnerOptions options_;
@@ -99,6 +132,8 @@ class MergeTrialRunner : public TrialRunner {
   std::unique_ptr<LanguageGate> gate_;
   std::optional<PartsMerger> merger_;
   std::unique_ptr<Model> model_;
+  int rows_max_ = 1;                     // decoded together: task_.batch_size, or fewer where memory did not suffice
+  int64_t rows_trial_ = -1;              // for which
   DType model_dtype_ = DType::kFloat32;  // of model_'s slots
   std::string model_folder_;             // of the tokenizer's model
   std::vector<TensorSpec> model_specs_;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/trial/canary.h"
 #include "common/trial/task.h"
 #include "common/trial/trial.h"
 
@@ -23,10 +24,15 @@ class TrialRunner {
   virtual absl::Status Prepare(const Task& task) = 0;
 
   // Merges, decodes and scores. Returns CANCELLED soon after `cancelled` becomes true, though a merge that has begun is
-  // finished first (seconds at 7B), DATA_LOSS when the merged model
-  // computes NaN or Inf, RESOURCE_EXHAUSTED when memory does not suffice even for one row, INVALID_ARGUMENT for a
-  // recipe that these models cannot follow.
+  // finished first (seconds at 7B), DATA_LOSS when the merged model computes NaN or Inf, RESOURCE_EXHAUSTED when memory
+  // does not suffice even for one row, INVALID_ARGUMENT for a recipe that these models cannot follow. INTERNAL and
+  // UNKNOWN: the device or the evaluation broke, and what comes after may be wrong: ask for a canary. UNAVAILABLE: this
+  // runner can compute nothing any more, which is no fault of the shard.
   virtual absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) = 0;
+
+  // The logits of the merged model after the prompts and a few tokens more, by the ways that Run takes. Errors as
+  // Run's.
+  virtual absl::StatusOr<CanaryResult> RunCanary(const CanaryWork& work, const std::atomic<bool>& cancelled) = 0;
 };
 
 // The folders of the models that a worker may use, by name.

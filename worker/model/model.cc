@@ -94,9 +94,9 @@ absl::Status Model::CheckSegments(std::span<const Segment> segments) const {
   return absl::OkStatus();
 }
 
-absl::Status Model::Forward(std::span<const Segment> segments, std::span<NextToken> next) {
+absl::Status Model::Forward(std::span<const Segment> segments, std::span<NextToken> next, float* logits) {
   RETURN_IF_ERROR(CheckSegments(segments));
-  return engine_->Forward(segments, next, nullptr);
+  return engine_->Forward(segments, next, logits);
 }
 
 absl::StatusOr<std::vector<float>> Model::Logits(std::span<const int32_t> tokens) {

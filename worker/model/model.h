@@ -53,7 +53,7 @@ class Model {
   // Memory that the cache holds already: a later ReserveCache within it takes none.
   size_t CacheBytes() const { return engine_->CacheBytes(); }
   // See Engine. InvalidArgument for tokens outside the vocabulary or beyond what is reserved.
-  absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next);
+  absl::Status Forward(std::span<const Segment> segments, std::span<NextToken> next, float* logits = nullptr);
 
   // The logits after each token of one sequence, [tokens][vocab_size]; reserves the cache anew.
   absl::StatusOr<std::vector<float>> Logits(std::span<const int32_t> tokens);

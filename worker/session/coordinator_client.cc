@@ -46,7 +46,7 @@ class GrpcClient : public CoordinatorClient {
   }
 
   absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& models,
-                                    milliseconds wait) override {
+                                    milliseconds wait, bool device_error) override {
     v1::LeaseRequest request;
     request.set_session(session);
     for (const ModelIdentity& model : models) {
@@ -55,11 +55,16 @@ class GrpcClient : public CoordinatorClient {
       identity.set_digest(model.digest);
     }
     request.set_wait_seconds(static_cast<double>(wait.count()) / 1000);
+    request.set_device_error(device_error);
     v1::LeaseResponse response;
     RETURN_IF_ERROR(Call(kCallDeadline + wait, &v1::WorkerService::Stub::Lease, request, &response));
     switch (response.next_case()) {
       case v1::LeaseResponse::kWork: {
         ASSIGN_OR_RETURN(ShardWork work, FromWire(response.work()));
+        return LeaseAnswer(std::move(work));
+      }
+      case v1::LeaseResponse::kCanary: {
+        ASSIGN_OR_RETURN(CanaryWork work, FromWire(response.canary()));
         return LeaseAnswer(std::move(work));
       }
       case v1::LeaseResponse::kFinished:
@@ -91,6 +96,12 @@ class GrpcClient : public CoordinatorClient {
   absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardFailure& failure) override {
     v1::ReportRequest request;
     *request.mutable_failure() = ToWire(failure);
+    return Report(holder, request);
+  }
+
+  absl::StatusOr<bool> Report(const LeaseHolder& holder, const CanaryResult& canary) override {
+    v1::ReportRequest request;
+    *request.mutable_canary() = ToWire(canary);
     return Report(holder, request);
   }
 

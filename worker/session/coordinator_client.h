@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/trial/canary.h"
 #include "common/trial/task.h"
 #include "common/trial/trial.h"
 
@@ -31,7 +32,7 @@ struct Registration {
 // What a lease call brought: work, or the wish to be asked again, or the end.
 struct AskAgain {};
 struct Finished {};
-using LeaseAnswer = std::variant<ShardWork, AskAgain, Finished>;
+using LeaseAnswer = std::variant<ShardWork, AskAgain, Finished, CanaryWork>;
 
 // What a shard is leased under: the session may change while it is held, the run must not.
 struct LeaseHolder {
@@ -45,14 +46,16 @@ class CoordinatorClient {
  public:
   virtual ~CoordinatorClient() = default;
   virtual absl::StatusOr<Registration> Register(const std::string& worker, const std::string& device) = 0;
+  // `device_error`: something happened since the last lease that makes this worker doubt its device.
   virtual absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& models,
-                                            std::chrono::milliseconds wait) = 0;
+                                            std::chrono::milliseconds wait, bool device_error = false) = 0;
   // Returns the keys that the coordinator wants dropped.
   virtual absl::StatusOr<std::vector<ShardKey>> Heartbeat(const LeaseHolder& holder,
                                                           const std::vector<ShardKey>& holding) = 0;
   // False: not counted, because another report of the shard was, or the coordinator now serves another run.
   virtual absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardResult& result) = 0;
   virtual absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardFailure& failure) = 0;
+  virtual absl::StatusOr<bool> Report(const LeaseHolder& holder, const CanaryResult& canary) = 0;
 };
 
 // `address` is HOST:PORT. Connects lazily and again whenever needed.

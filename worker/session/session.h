@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A worker's life: register, lease a shard, run it while heartbeats keep the lease, report, again; through restarts of
-// the coordinator, until it says that the experiment is finished.
+// the coordinator, until it says that the experiment is finished. Between shards it answers canaries. What is finished
+// while no coordinator takes it is kept on disk, and delivered by whoever registers next for that run.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,8 @@ struct SessionOptions {
   std::string worker_name;
   std::string device;  // "cpu", "cuda:0"
   ModelFolders models;
+  std::string coordinator;  // HOST:PORT, as the spool tells it
+  std::string spool;        // the spool's folder; empty: nothing is kept
   // Gives up when the coordinator cannot be reached for this long.
   std::chrono::milliseconds unreachable_max{10 * 60 * 1000};
   // Pauses between tries: the first, doubled each time up to the last.
@@ -25,7 +28,8 @@ struct SessionOptions {
 };
 
 // Blocks. OK when the experiment is finished or `stop` became true (a shard in work is then given back);
-// FAILED_PRECONDITION when the coordinator will not have this worker, UNAVAILABLE when it stayed unreachable.
+// FAILED_PRECONDITION when the coordinator will not have this worker, UNAVAILABLE when it stayed unreachable or the
+// runner can compute nothing any more; what Spool::Open says of a spool that cannot be used.
 // `runner` is used from a thread of its own, one shard at a time.
 absl::Status RunSession(const SessionOptions& options, CoordinatorClient& client, TrialRunner& runner,
                         const std::atomic<bool>& stop);

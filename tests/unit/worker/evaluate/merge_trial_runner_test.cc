@@ -2,6 +2,10 @@
 // Whole shards on the demo's models: merge, decode, score; and the errors that a coordinator sorts by.
 #include "worker/evaluate/merge_trial_runner.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
 #include <numeric>
 
 #include "gmock/gmock.h"
@@ -130,9 +134,9 @@ TEST_F(MergeTrialRunnerTest, ANewTaskReplacesTheOld) {
 }
 
 TEST_F(MergeTrialRunnerTest, AVocabularyIsLoggedOnceHoweverOftenTheSourcesChange) {
-  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();
   for (const char* model : {"ja", "math", "ja", "math", "ja"}) EXPECT_TRUE(Run(Only(model)).ok()) << model;
-  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string log = testing::internal::GetCapturedStdout();
   const size_t first = log.find("vocabulary of model \"ja\"");
   EXPECT_EQ(log.find("vocabulary of model \"ja\"", first + 1), std::string::npos) << log;
 }
@@ -158,6 +162,46 @@ TEST_F(MergeTrialRunnerTest, EachErrorHasTheCodeByWhichTheCoordinatorSorts) {
   EXPECT_EQ(Run(broken).status().code(), absl::StatusCode::kInvalidArgument);
 
   EXPECT_TRUE(Run(Merged(0.8, 0.7)).ok());  // and none of them does harm
+}
+
+// As `ulimit -v` does: what this process has now, and so much more.
+class AddressSpaceLimit {
+ public:
+  explicit AddressSpaceLimit(size_t more_bytes) {
+    size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    getrlimit(RLIMIT_AS, &before_);
+    const rlimit limit{pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) + more_bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+  }
+  ~AddressSpaceLimit() { setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(MergeTrialRunnerTest, ShortOfMemoryItAnswersWithFewerRows) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer needs address space of its own";
+#endif
+  Task task = DemoTask();
+  task.max_new_tokens = 200;  // 24 rows of them: a cache of about 16 MiB
+  task.batch_size = 24;
+  ASSERT_TRUE(runner_->Prepare(task).ok());
+  const ShardWork whole = Work(Only("math"));
+  ShardWork slice = whole;
+  slice.samples.resize(1);
+  slice.problems.resize(1);
+  ASSERT_TRUE(runner_->Run(slice, kNotCancelled).ok());  // the model is there, and its threads
+  testing::internal::CaptureStdout();
+  absl::StatusOr<ShardResult> result = absl::UnknownError("");
+  {
+    const AddressSpaceLimit limit(size_t{8} << 20);
+    result = runner_->Run(whole, kNotCancelled);
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("trying again with batch size 6"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->samples, runner_->Run(whole, kNotCancelled)->samples);
 }
 
 TEST_F(MergeTrialRunnerTest, ATaskThatNoAnswerCouldPassIsRefused) {

@@ -4,141 +4,15 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <functional>
 #include <thread>
 
 #include "common/base/file.h"
 #include "common/genome/model_digest.h"
 #include "tests/support/shared.h"
+#include "tests/unit/worker/session/fixture.h"
 
 namespace heterosis {
 namespace {
-
-using std::chrono::milliseconds;
-
-ShardWork Work(int64_t trial) {
-  ShardWork work;
-  work.key = {trial, 0, 1};
-  return work;
-}
-
-// Answers lease calls from a list, then "finished"; records what is reported.
-class ScriptedCoordinator : public CoordinatorClient {
- public:
-  absl::StatusOr<Registration> Register(const std::string&, const std::string&) override {
-    ++registrations;
-    if (!register_error.ok()) return register_error;
-    Registration registration;
-    registration.session = "session-" + std::to_string(registrations);
-    registration.run = run;
-    registration.models = models;
-    registration.task = task;
-    registration.heartbeat_interval = milliseconds(1);
-    return registration;
-  }
-  absl::StatusOr<LeaseAnswer> Lease(const std::string& session, const std::vector<ModelIdentity>& has,
-                                    milliseconds) override {
-    ++lease_calls;
-    last_session = session;
-    leased_with = has;
-    if (on_lease) on_lease();
-    if (leases.empty()) return LeaseAnswer(Finished{});
-    auto answer = std::move(leases.front());
-    leases.pop_front();
-    return answer;
-  }
-  absl::StatusOr<std::vector<ShardKey>> Heartbeat(const LeaseHolder& holder,
-                                                  const std::vector<ShardKey>& holding) override {
-    ++heartbeats;
-    last_heartbeat = holder;
-    if (!heartbeat_errors.empty()) {
-      const absl::Status error = heartbeat_errors.front();
-      heartbeat_errors.pop_front();
-      return error;
-    }
-    return cancel_all ? holding : std::vector<ShardKey>();
-  }
-  absl::StatusOr<bool> Report(const LeaseHolder& holder, const ShardResult& result) override {
-    last_session = holder.session;
-    reported_runs.push_back(holder.run);
-    if (on_report) on_report();
-    if (!report_errors.empty()) {
-      const absl::Status error = report_errors.front();
-      report_errors.pop_front();
-      return error;
-    }
-    results.push_back(result.key);
-    return true;
-  }
-  absl::StatusOr<bool> Report(const LeaseHolder&, const ShardFailure& failure) override {
-    if (!failure_errors.empty()) {
-      const absl::Status error = failure_errors.front();
-      failure_errors.pop_front();
-      return error;
-    }
-    failures.push_back(failure);
-    return true;
-  }
-
-  absl::Status register_error;
-  std::vector<ModelIdentity> models;
-  Task task{.prompt_template = "{input}"};
-  std::deque<absl::StatusOr<LeaseAnswer>> leases;
-  std::deque<absl::Status> report_errors;
-  std::deque<absl::Status> failure_errors;
-  std::deque<absl::Status> heartbeat_errors;
-  bool cancel_all = false;
-  std::string run = "run-a";
-  std::function<void()> on_lease, on_report;
-
-  int lease_calls = 0;
-  std::atomic<int> registrations = 0;
-  std::atomic<int> heartbeats = 0;
-  std::string last_session;
-  LeaseHolder last_heartbeat;
-  std::vector<std::string> reported_runs;
-  std::vector<ModelIdentity> leased_with;
-  std::vector<ShardKey> results;
-  std::vector<ShardFailure> failures;
-};
-
-class ScriptedRunner : public TrialRunner {
- public:
-  absl::Status Prepare(const Task&) override {
-    ++prepared;
-    return absl::OkStatus();
-  }
-  absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) override {
-    return run(work, cancelled);
-  }
-
-  int prepared = 0;
-  std::function<absl::StatusOr<ShardResult>(const ShardWork&, const std::atomic<bool>&)> run =
-      [](const ShardWork& work, const std::atomic<bool>&) { return ShardResult{.key = work.key, .samples = {}}; };
-};
-
-// Runs until cancelled, as a long decode does.
-absl::StatusOr<ShardResult> RunUntilCancelled(const ShardWork&, const std::atomic<bool>& cancelled) {
-  while (!cancelled) std::this_thread::yield();
-  return absl::CancelledError("cancelled");
-}
-
-class SessionTest : public ::testing::Test {
- protected:
-  SessionTest() {
-    options_.worker_name = "w";
-    options_.retry_first = milliseconds(1);
-    options_.retry_last = milliseconds(2);
-    options_.unreachable_max = milliseconds(200);
-  }
-  absl::Status Run() { return RunSession(options_, coordinator_, runner_, stop_); }
-
-  SessionOptions options_;
-  ScriptedCoordinator coordinator_;
-  ScriptedRunner runner_;
-  std::atomic<bool> stop_ = false;
-};
 
 TEST_F(SessionTest, RunsEveryShardAndEndsWhenTheExperimentDoes) {
   coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(AskAgain{}), LeaseAnswer(Work(2))};
@@ -315,6 +189,69 @@ TEST_F(SessionTest, TheWorkerTellsTheDigestOfItsOwnFiles) {
   ASSERT_TRUE(Run().ok());
   ASSERT_EQ(coordinator_.leased_with.size(), 1u);
   EXPECT_EQ(coordinator_.leased_with[0].digest, ModelDigest(folder.path()).value());
+}
+
+TEST_F(SessionTest, AStopDuringThePreparationIsNoError) {
+  runner_.prepare = [&] {
+    stop_ = true;
+    return absl::CancelledError("the evaluation was killed");
+  };
+  EXPECT_EQ(Run(), absl::OkStatus());
+  EXPECT_EQ(coordinator_.lease_calls, 0);
+}
+
+TEST_F(SessionTest, ACanaryIsAnsweredUnderItsRun) {
+  coordinator_.leases = {LeaseAnswer(CanaryWork{.number = 4}), LeaseAnswer(Work(1))};
+  ASSERT_TRUE(Run().ok());
+  ASSERT_EQ(coordinator_.canaries.size(), 1u);
+  EXPECT_EQ(coordinator_.canaries[0], (CanaryResult{.number = 4, .answers = {{{{1, 0.5F}}}}}));
+  EXPECT_EQ(coordinator_.reported_runs, (std::vector<std::string>{"run-a", "run-a"}));
+  EXPECT_EQ(coordinator_.results.size(), 1u);
+}
+
+TEST_F(SessionTest, ACanaryThatCannotBeComputedIsReportedWithItsClass) {
+  coordinator_.leases = {LeaseAnswer(CanaryWork{.number = 4}), LeaseAnswer(CanaryWork{.number = 5})};
+  runner_.run_canary = [](const CanaryWork& work, const std::atomic<bool>&) -> absl::StatusOr<CanaryResult> {
+    if (work.number == 4) return absl::DataLossError("NaN");
+    return absl::InternalError("SIGSEGV");
+  };
+  ASSERT_TRUE(Run().ok());
+  ASSERT_EQ(coordinator_.canaries.size(), 2u);
+  EXPECT_EQ(coordinator_.canaries[0], (CanaryResult{.number = 4, .failure = FailureClass::kNumeric, .message = "NaN"}));
+  EXPECT_EQ(coordinator_.canaries[1].failure, FailureClass::kCrash);
+  EXPECT_EQ(coordinator_.device_errors, (std::vector<bool>{false, false, true}));
+}
+
+TEST_F(SessionTest, ALongCanaryIsKeptAliveByHeartbeats) {
+  coordinator_.leases = {LeaseAnswer(CanaryWork{.number = 4})};
+  runner_.run_canary = [&](const CanaryWork& work, const std::atomic<bool>&) -> absl::StatusOr<CanaryResult> {
+    while (coordinator_.heartbeats < 2) std::this_thread::yield();
+    return CanaryResult{.number = work.number};
+  };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.canaries.size(), 1u);
+}
+
+TEST_F(SessionTest, AfterACrashTheWorkerAsksForACanaryUntilTheCoordinatorHasHeard) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), absl::UnavailableError("down"), LeaseAnswer(Work(2)),
+                         LeaseAnswer(Work(3))};
+  runner_.run = [](const ShardWork& work, const std::atomic<bool>&) -> absl::StatusOr<ShardResult> {
+    if (work.key.trial == 1) return absl::InternalError("the evaluation died by SIGSEGV");
+    if (work.key.trial == 2) return absl::DataLossError("NaN");  // the genome's fault, not the device's
+    return ShardResult{.key = work.key, .samples = {}};
+  };
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(coordinator_.device_errors, (std::vector<bool>{false, true, true, false, false}));
+}
+
+TEST_F(SessionTest, AWorkerThatCanComputeNothingGivesTheShardBackAndEnds) {
+  coordinator_.leases = {LeaseAnswer(Work(1)), LeaseAnswer(Work(2))};
+  runner_.run = [](const ShardWork&, const std::atomic<bool>&) -> absl::StatusOr<ShardResult> {
+    return absl::UnavailableError("the evaluation cannot be started again");
+  };
+  EXPECT_EQ(Run().code(), absl::StatusCode::kUnavailable);
+  ASSERT_EQ(coordinator_.failures.size(), 1u);
+  EXPECT_EQ(coordinator_.failures[0].failure, FailureClass::kInfra) << "no fault of the shard";
 }
 
 }  // namespace

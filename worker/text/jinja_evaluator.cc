@@ -35,8 +35,8 @@ class Evaluator {
   }
 
   absl::Status Count() {
-    if (++steps_ > kStepsMax) return absl::ResourceExhaustedError("the template runs for too long");
-    if (text_.size() > kTextMax) return absl::ResourceExhaustedError("the template prints too much");
+    if (++steps_ > kStepsMax) return absl::InvalidArgumentError("the template runs for too long");
+    if (text_.size() > kTextMax) return absl::InvalidArgumentError("the template prints too much");
     return absl::OkStatus();
   }
 
@@ -284,7 +284,7 @@ class Evaluator {
     ASSIGN_OR_RETURN(const JinjaValue right, Evaluate(*node.children[1]));
     JinjaResult value = JinjaBinary(node.name, left, right);
     if (value.ok() && value->IsString() && value->String().size() > kTextMax) {
-      return absl::ResourceExhaustedError("a string grows too long");
+      return absl::InvalidArgumentError("a string grows too long");
     }
     return value;
   }

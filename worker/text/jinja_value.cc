@@ -164,7 +164,7 @@ JinjaResult JinjaBinary(const std::string& name, const JinjaValue& left, const J
   }
   if (name == "+" && left.IsString() && right.IsString()) return JinjaValue::Of(left.String() + right.String());
   if (name == "+" && left.json.is_array() && right.json.is_array()) {
-    if (left.json.size() + right.json.size() > kListMax) return absl::ResourceExhaustedError("a list grows too long");
+    if (left.json.size() + right.json.size() > kListMax) return absl::InvalidArgumentError("a list grows too long");
     Json list = left.json;
     list.insert(list.end(), right.json.begin(), right.json.end());
     return JinjaValue::Of(std::move(list));

@@ -2,7 +2,7 @@
 // Compares the optimizers on problems of bits and paths: the same budget for all, many seeds, one Markdown table a
 // population (docs/optimizers.md). Usage: compare_optimizers [SEEDS] [EVALUATIONS] [PART] [TRACES]: PART of the names
 // of the optimizers to compare, "" for all; TRACES: a file for plot.py, {"PROBLEM, population P": {OPTIMIZER: [the
-// median over the seeds of what the best is short by, after each 128 evaluations]}}.
+// median over the seeds of what the best is short by, after each 128 evaluations]}}. demo.py compares them on the demo.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -79,6 +79,9 @@ TEST(ChatTemplate, ARefusalOfTheTemplateIsToldInItsWords) {
 TEST(ChatTemplate, AHostileTemplateEndsInBoundedTimeAndSpace) {
   const std::string loop = "{% for a in range(99999) %}";
   EXPECT_THAT(Rendered(Repeated(loop, 4) + Repeated("{% endfor %}", 4)), HasSubstr("runs for too long"));
+  // The template's fault: RESOURCE_EXHAUSTED would say that the model does not fit into memory.
+  EXPECT_EQ(RenderChatTemplate(Repeated(loop, 4) + Repeated("{% endfor %}", 4), {}, {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(Rendered("{% set ns = namespace(x='0123456789') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}"
                        "{% endfor %}"),
               HasSubstr("too long"));

@@ -46,7 +46,10 @@ class FaultyRunner : public TrialRunner {
     if (trials_.contains(work.key.trial)) {
       std::fprintf(stderr, "the fault that was ordered\n");
       if (fault_ == "abort") std::abort();
-      if (fault_ == "segv") raise(SIGSEGV);
+      if (fault_ == "segv") {
+        signal(SIGSEGV, SIG_DFL);  // a sanitizer has a handler of its own
+        raise(SIGSEGV);
+      }
       if (fault_ == "kill") raise(SIGKILL);
     }
     absl::StatusOr<ShardResult> result = runner_->Run(work, cancelled);

@@ -151,6 +151,7 @@ absl::Status RunCoordinator(const RunOptions& options) {
     return Outcome(*experiment, database);
   }
 
+  experiment->SetLocalWorkers(LocalWorkers::Names(options.local_workers));
   ExperimentService service(*experiment, inputs.task, lease);
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(listen, service));
   LogInfo(absl::StrFormat("experiment \"%s\", database %s, waiting for workers on %s", experiment->name(), database,

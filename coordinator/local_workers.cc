@@ -64,7 +64,13 @@ absl::Status LocalWorkers::Start() {
   return error;
 }
 
-std::string LocalWorkers::NameOf(size_t index) const {
+std::set<std::string> LocalWorkers::Names(int count) {
+  std::set<std::string> names;
+  for (int i = 0; i < count; ++i) names.insert(NameOf(static_cast<size_t>(i)));
+  return names;
+}
+
+std::string LocalWorkers::NameOf(size_t index) {
   return absl::StrCat("local-", index);
 }
 

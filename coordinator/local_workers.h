@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,6 +37,9 @@ class LocalWorkers {
   LocalWorkers(const LocalWorkers&) = delete;
   LocalWorkers& operator=(const LocalWorkers&) = delete;
 
+  // What the first `count` workers call themselves.
+  static std::set<std::string> Names(int count);
+
   // Whether the program is there. NotFound with the remedy otherwise.
   static absl::Status CheckProgram(const std::string& program);
 
@@ -61,7 +65,7 @@ class LocalWorkers {
     bool given_up = false;
   };
 
-  std::string NameOf(size_t index) const;
+  static std::string NameOf(size_t index);
   std::string LogPath(size_t index) const;
 
   // The watching thread. It starts every worker itself and outlives them all: PR_SET_PDEATHSIG would take the end of

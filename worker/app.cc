@@ -11,8 +11,13 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <set>
+#include <string_view>
+#include <system_error>
 
+#include "absl/strings/str_join.h"
 #include "common/base/file.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
@@ -41,6 +46,36 @@ std::string HostName() {
 
 std::string DeviceName(const EvaluationSetup& setup) {
   return Name(setup.gpu < 0 ? Device{} : Device{.kind = Device::Kind::kCuda, .index = setup.gpu});
+}
+
+// The first value of `key` in a file of lines "key : value"; empty where there is none.
+std::string ValueOf(const std::string& path, std::string_view key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(':');
+    if (!line.starts_with(key) || colon == std::string::npos) continue;
+    const size_t value = line.find_first_not_of(" \t", colon + 1);
+    return value == std::string::npos ? "" : line.substr(value);
+  }
+  return "";
+}
+
+// The device and its make, "cpu (AMD EPYC 9R14)": the coordinator compares answers text for text only where this is the
+// same but for a GPU's number, for other makes may round a sum otherwise.
+std::string DeviceAndMake(const EvaluationSetup& setup) {
+  std::set<std::string> makes;
+  if (setup.gpu < 0) {
+    makes.insert(ValueOf("/proc/cpuinfo", "model name"));
+  } else {  // which of several kinds has our number the driver's files do not say: then all of them are the make
+    std::error_code none;
+    for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", none)) {
+      makes.insert(ValueOf((gpu.path() / "information").string(), "Model"));
+    }
+  }
+  makes.erase("");
+  std::string name = DeviceName(setup);
+  if (!makes.empty()) absl::StrAppend(&name, " (", absl::StrJoin(makes, ", "), ")");
+  return name;
 }
 
 ChildTrialRunnerOptions RunnerOptions(const WorkOptions& options) {
@@ -102,8 +137,8 @@ absl::Status Work(const WorkOptions& options) {
   }
   const std::unique_ptr<CoordinatorClient> client = MakeCoordinatorClient(options.coordinator);
   SessionOptions session;
-  session.device = DeviceName(options.setup);
-  session.worker_name = options.name.empty() ? absl::StrCat(HostName(), ":", session.device) : options.name;
+  session.device = DeviceAndMake(options.setup);
+  session.worker_name = options.name.empty() ? absl::StrCat(HostName(), ":", DeviceName(options.setup)) : options.name;
   session.models = options.setup.models;
   session.coordinator = options.coordinator;
   session.spool = SpoolFolder(options);

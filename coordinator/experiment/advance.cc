@@ -17,6 +17,16 @@ bool AllFailed(const std::vector<TrialRecord>& trials) {
   return !trials.empty() && std::all_of(trials.begin(), trials.end(), FailedOnWorkers);
 }
 
+// What an optimizer is told of a generation, in the order of its candidates.
+std::vector<Evaluation> EvaluationsOf(const std::vector<TrialRecord>& trials) {
+  std::vector<Evaluation> evaluations;
+  for (const TrialRecord& trial : trials) {
+    if (trial.purpose != Purpose::kSearch) continue;
+    evaluations.push_back({trial.score.value_or(0), trial.state == TrialState::kDone});
+  }
+  return evaluations;
+}
+
 absl::StatusOr<std::vector<PhasePlan>> PlanPhases(const ExperimentSetup& setup) {
   std::vector<PhasePlan> phases;
   for (int i = 0; i < setup.config.phases_size(); ++i) {
@@ -59,9 +69,18 @@ absl::Status Experiment::Resume() {
     ASSIGN_OR_RETURN(epoch_, store_.BeginEpoch(now_ms()));
   }
   options.epoch = epoch_;
+  ASSIGN_OR_RETURN(options.oldest_epoch, store_.OldestEpoch());
   scheduler_ = std::make_unique<Scheduler>(options);
   if (finished()) return absl::OkStatus();
+  RETURN_IF_ERROR(LoadTrust());
+  RETURN_IF_ERROR(LoadStage());
+  if (stage_.stage > 0 || samples_done_ > 0) {
+    LogInfo(absl::StrFormat("resuming: %d samples are scored, start %d", samples_done_, epoch_));
+  }
+  return AdvanceIfDue();
+}
 
+absl::Status Experiment::LoadStage() {
   ASSIGN_OR_RETURN(const std::optional<StageRecord> stage, store_.LastStage());
   if (!stage.has_value()) {
     ASSIGN_OR_RETURN(const StageCommit commit, StageBuilder(setup_, store_, 0).Parents(phases_[0].out_dtype()));
@@ -69,13 +88,46 @@ absl::Status Experiment::Resume() {
   }
   if (stage->phase.has_value()) RETURN_IF_ERROR(UseWinners(*stage->phase, std::nullopt));
   if (stage->kind == StageKind::kGeneration) {
-    ASSIGN_OR_RETURN(const std::string snapshot, store_.Snapshot(*stage->phase, *stage->generation));
-    ASSIGN_OR_RETURN(optimizer_, phases_[static_cast<size_t>(*stage->phase)].Restore(snapshot));
+    ASSIGN_OR_RETURN(optimizer_, OptimizerOf(*stage->phase, *stage->generation));
   }
   ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(stage->stage));
-  RETURN_IF_ERROR(Adopt(*stage, trials));
-  LogInfo(absl::StrFormat("resuming: %d samples are scored, start %d", samples_done_, epoch_));
-  return AdvanceIfDue();
+  return Adopt(*stage, trials);
+}
+
+// Only the newest two snapshots are kept. Further back, told again what the database has of each generation, a new
+// optimizer comes to the same state.
+absl::StatusOr<std::unique_ptr<Optimizer>> Experiment::OptimizerOf(int phase, int generation) {
+  const PhasePlan& plan = phases_[static_cast<size_t>(phase)];
+  const absl::StatusOr<std::string> snapshot = store_.Snapshot(phase, generation);
+  if (snapshot.ok()) return plan.Restore(*snapshot);
+  if (!absl::IsNotFound(snapshot.status())) return snapshot.status();
+  ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, plan.NewOptimizer());
+  for (int earlier = 0; earlier < generation; ++earlier) {
+    ASSIGN_OR_RETURN(const int stage, store_.StageOf(phase, earlier));
+    ASSIGN_OR_RETURN(const std::vector<TrialRecord> trials, store_.Trials(stage));
+    RETURN_IF_ERROR(optimizer->Tell(EvaluationsOf(trials)));
+  }
+  return optimizer;
+}
+
+absl::Status Experiment::Reload() {
+  const int64_t before = samples_done_;
+  // Without a new epoch the numbers of attempts would be given a second time.
+  ASSIGN_OR_RETURN(int epoch, store_.Epoch());
+  if (epoch == epoch_) {
+    ASSIGN_OR_RETURN(epoch, store_.BeginEpoch(now_ms()));
+  }
+  epoch_ = epoch;
+  ASSIGN_OR_RETURN(samples_done_, store_.SamplesDone());
+  samples_before_ += samples_done_ - before;
+  scheduler_->Reset(epoch_);
+  open_.clear();
+  disputes_.clear();
+  hopeless_.clear();
+  RETURN_IF_ERROR(LoadTrust());
+  RETURN_IF_ERROR(LoadStage());
+  reload_due_ = false;
+  return absl::OkStatus();
 }
 
 absl::Status Experiment::Adopt(const StageRecord& stage, const std::vector<TrialRecord>& trials) {
@@ -105,6 +157,8 @@ absl::Status Experiment::Adopt(const StageRecord& stage, const std::vector<Trial
   for (const UnfinishedTrial& left : unfinished) {
     scheduler_->AddTrial({left.trial, left.open_shards, left.failures, left.workers});
   }
+  ASSIGN_OR_RETURN(const std::vector<AuditRecord> audits, store_.DueAudits());
+  RETURN_IF_ERROR(OpenForAudits(audits));
   return LoadFitness();
 }
 
@@ -135,7 +189,9 @@ absl::StatusOr<bool> Experiment::AdoptIfCommitted() {
 }
 
 absl::Status Experiment::AdvanceIfDue() {
-  return finished() || !open_.empty() ? absl::OkStatus() : Advance();
+  if (finished()) return absl::OkStatus();
+  if (reload_due_) RETURN_IF_ERROR(Reload());
+  return open_.empty() ? Advance() : absl::OkStatus();
 }
 
 absl::Status Experiment::Advance() {
@@ -146,6 +202,8 @@ absl::Status Experiment::Advance() {
     return End(ExperimentState::kFailed,
                absl::StrCat("all trials of a stage have failed, the last one by ", trials.back().failure));
   }
+  ASSIGN_OR_RETURN(const bool audited, AuditNewBest(trials));
+  if (audited) return absl::OkStatus();
   switch (stage_.kind) {
     case StageKind::kParents:
       return BeginPhase(0, std::nullopt);
@@ -191,12 +249,7 @@ absl::Status Experiment::AdvanceGeneration(const std::vector<TrialRecord>& trial
   const PhasePlan& plan = phases_[static_cast<size_t>(*stage_.phase)];
   // A commit that failed is tried again, but the optimizer is told once.
   if (optimizer_->generation() == *stage_.generation) {
-    std::vector<Evaluation> evaluations;
-    for (const TrialRecord& trial : trials) {
-      if (trial.purpose != Purpose::kSearch) continue;
-      evaluations.push_back({trial.score.value_or(0), trial.state == TrialState::kDone});
-    }
-    RETURN_IF_ERROR(optimizer_->Tell(evaluations));
+    RETURN_IF_ERROR(optimizer_->Tell(EvaluationsOf(trials)));
   }
   StageBuilder builder(setup_, store_, stage_.stage + 1);
   if (*stage_.generation + 1 < plan.generations()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Implements experiment.h: the stage that runs, from leases to results. advance.cc has the way from stage to stage.
+// Implements experiment.h: the stage that runs, from leases to results. advance.cc has the way from stage to stage,
+// audit.cc who is believed.
 #include "coordinator/experiment/experiment.h"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
+#include "coordinator/scheduler/agreement.h"
 
 namespace heterosis {
 Experiment::Experiment(ExperimentSetup setup, std::vector<PhasePlan> phases, Store& store, const Clock& clock)
@@ -22,6 +24,7 @@ Experiment::~Experiment() = default;
 absl::Status Experiment::RegisterWorker(const WorkerRecord& worker) {
   RETURN_IF_ERROR(store_.CommitWorker(worker, now_ms()));
   worker_names_[worker.session] = worker.name;
+  scheduler_->Introduce(worker.session, {worker.name, DeviceClass(worker.device)});
   return absl::OkStatus();
 }
 
@@ -67,11 +70,24 @@ absl::Status Experiment::CheckResult(const ShardResult& result) const {
 }
 
 absl::StatusOr<bool> Experiment::Report(const std::string& worker, const ShardResult& result) {
-  if (scheduler_->Judge(result.key) != Verdict::kAccepted) return false;
+  const Verdict verdict = scheduler_->Judge(result.key);
+  if (verdict == Verdict::kStale || scheduler_->IsQuarantined(worker)) return false;
+  if (verdict == Verdict::kAudit) return ReportAudit(worker, result);
+  if (verdict == Verdict::kDuplicate) {
+    // Of no use for the search; an error is the comparison's own.
+    if (const absl::Status compared = CompareOutrun(worker, result); !compared.ok()) LogWarning(Message(compared));
+    return false;
+  }
   RETURN_IF_ERROR(CheckResult(result));
-  RETURN_IF_ERROR(store_.CommitShard({result, worker}, now_ms()));
+  const WorkerIdentity who = scheduler_->IdentityOf(worker);
+  ASSIGN_OR_RETURN(const bool audit_due, AuditDue(who.name, result.key));
+  RETURN_IF_ERROR(store_.CommitShard({result, worker, audit_due}, now_ms()));
   const bool completes = scheduler_->CompletesTrial(result.key);
-  scheduler_->Complete(result.key);
+  if (audit_due) {
+    scheduler_->CompleteForAudit(result.key, clock_.Monotonic(), who);
+  } else {
+    scheduler_->Complete(result.key, clock_.Monotonic());
+  }
   samples_done_ += static_cast<int64_t>(result.samples.size());
   if (completes) Settle(result.key.trial, /*done=*/true);
   // The result is safe; what the next stage lacks (disk space, say) is not this worker's business.
@@ -107,8 +123,12 @@ absl::Status Experiment::WorkerLost(const std::string& worker) {
   return AdvanceIfDue();
 }
 
+void Experiment::CloseTrial(int64_t trial) {
+  if (!scheduler_->IsOpen(trial)) open_.erase(trial);
+}
+
 void Experiment::Settle(int64_t trial, bool done) {
-  open_.erase(trial);
+  CloseTrial(trial);
   if (!done || stage_.kind != StageKind::kGeneration) return;
   // A progress line that lags behind is no reason to fail.
   if (const absl::Status loaded = LoadFitness(); !loaded.ok()) LogWarning(Message(loaded));
@@ -123,6 +143,7 @@ absl::Status Experiment::Tick() {
     RETURN_IF_ERROR(Fail(lost.worker, {lost.key, FailureClass::kInfra, "the worker fell silent"}));
   }
   scheduler_->ForgetSilentWorkers(now);
+  RETURN_IF_ERROR(GiveUpHopelessAudits());
   return AdvanceIfDue();
 }
 
@@ -141,7 +162,9 @@ Progress Experiment::progress() const {
   }
   progress.trials_total = trials_total_;
   progress.trials_done = trials_total_;
-  for (const auto& [id, trial] : open_) progress.trials_done -= 1 + trial.sharers;
+  for (const auto& [id, trial] : open_) {
+    if (scheduler_->HasOpenShard(id)) progress.trials_done -= 1 + trial.sharers;
+  }
   progress.shards_open = scheduler_->open_shards();
   progress.shards_leased = scheduler_->leased_shards();
   progress.samples_done = samples_done_;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,9 @@
 #include "coordinator/experiment/progress.h"
 #include "coordinator/experiment/setup.h"
 #include "coordinator/optimizer/optimizer.h"
+#include "coordinator/scheduler/agreement.h"
 #include "coordinator/scheduler/scheduler.h"
+#include "coordinator/scheduler/trust.h"
 #include "coordinator/store/store.h"
 
 namespace heterosis {
@@ -54,8 +57,12 @@ class Experiment {
   absl::StatusOr<bool> ReportFailure(const std::string& worker, const ShardFailure& failure);
   // The worker has said goodbye or its connection is gone: its shard is free at once.
   absl::Status WorkerLost(const std::string& worker);
-  // It reported failures of class kInvalid and gets no more work.
-  bool IsBarred(const std::string& worker) const { return scheduler_->IsBarred(worker); }
+  // Why the worker gets no more work: it reported failures of class kInvalid, or is quarantined. Empty: it gets some.
+  std::string WhyBarred(const std::string& worker) const;
+
+  // The names of the workers that this coordinator runs on its own machine. Where nobody else is there they are not
+  // audited, unless the config says so: they share one processor and one memory, and what is wrong with it.
+  void SetLocalWorkers(std::set<std::string> names) { local_workers_ = std::move(names); }
 
   // Whether an error of a call is trouble of the machine that may pass, such as a full disk. Others would come again
   // and again.
@@ -63,7 +70,7 @@ class Experiment {
     return absl::IsResourceExhausted(error) || absl::IsUnavailable(error);
   }
 
-  // Takes back the leases of silent workers. Call about once a second.
+  // Takes back the leases of silent workers, and gives up audits that nobody can do. Call about once a second.
   absl::Status Tick();
 
   Progress progress() const;
@@ -90,10 +97,35 @@ class Experiment {
   absl::Status CheckResult(const ShardResult& result) const;
   absl::Status Fail(const std::string& worker, const ShardFailure& failure);
   void Settle(int64_t trial, bool done);
+  void CloseTrial(int64_t trial);  // once nothing of it is to be done, results and audits
   int64_t now_ms() const { return clock_.Wall().count(); }
+
+  // audit.cc: whose results are believed.
+  bool ReplicationIsOn(const std::string& name) const;
+  absl::StatusOr<bool> AuditDue(const std::string& name, const ShardKey& key);
+  absl::Status OpenForAudits(const std::vector<AuditRecord>& audits);
+  absl::StatusOr<bool> ReportAudit(const std::string& worker, const ShardResult& result);
+  absl::Status CompareOutrun(const std::string& worker, const ShardResult& result);
+  // The counted answer to the shard, then the others so far.
+  absl::StatusOr<std::vector<Answer>> AnswersTo(const ShardKey& key);
+  absl::Status SettleAudit(const ShardKey& key, const std::vector<Answer>& answers, const Ruling& ruling);
+  absl::Status Quarantine(const ShardKey& key, const std::vector<Answer>& answers, const Ruling& ruling);
+  absl::Status Rewind(const RewindCommit& commit);
+  absl::Status GiveUpHopelessAudits();
+  absl::Status GiveUp(int64_t trial, int shard);
+  // Whether the stage has a new best whose shards are audited now, before it counts.
+  absl::StatusOr<bool> AuditNewBest(const std::vector<TrialRecord>& trials);
+  absl::StatusOr<std::optional<int64_t>> NewBest(const std::vector<TrialRecord>& trials);
+  absl::Status LoadTrust();
+  void Believe(const std::vector<TrustRecord>& trust);
+  TrustRecord Agreed(const std::string& name) const;
 
   // advance.cc: from one stage to the next.
   absl::Status Resume();
+  // Takes over what the store has, as a start does, after a rewind.
+  absl::Status Reload();
+  absl::Status LoadStage();
+  absl::StatusOr<std::unique_ptr<Optimizer>> OptimizerOf(int phase, int generation);
   // When every trial of the stage is final: prepares the next stage and commits it. Without effect otherwise, and when
   // called again after an error.
   absl::Status AdvanceIfDue();
@@ -129,6 +161,12 @@ class Experiment {
   std::map<int64_t, OpenTrial> open_;     // by trial
   int trials_total_ = 0;                  // of this stage
   std::unique_ptr<Optimizer> optimizer_;  // of the phase of this stage; it has been told all earlier generations
+
+  TrustBook trust_;
+  std::map<std::pair<int64_t, int>, std::vector<Answer>> disputes_;  // answers to audited shards that differ
+  std::map<std::pair<int64_t, int>, Clock::Duration> hopeless_;      // audits that nobody can do, since when
+  std::set<std::string> local_workers_;
+  bool reload_due_ = false;  // a rewind may have been committed that is not taken over yet
 
   // For progress() only.
   FitnessSummary fitness_;  // of the phase so far

@@ -111,9 +111,8 @@ absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckSession(request.session()));
   absl::Status fit = CheckModels(request);
-  if (fit.ok() && experiment_.IsBarred(request.session())) {
-    fit =
-        absl::FailedPreconditionError("this worker has reported that it cannot do this experiment's work; see its log");
+  if (const std::string barred = experiment_.WhyBarred(request.session()); fit.ok() && !barred.empty()) {
+    fit = absl::FailedPreconditionError(barred);
   }
   if (!fit.ok()) {
     sessions_[request.session()].gone = true;

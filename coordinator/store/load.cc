@@ -24,8 +24,9 @@ absl::StatusOr<std::vector<Problem>> ReadProblems(Database& database, Split spli
 
 absl::Status ReadFailures(Database& database, UnfinishedTrial& trial) {
   ASSIGN_OR_RETURN(Statement rows,
-                   database.Prepare("SELECT class, worker FROM failures WHERE trial = ? AND class IN "
-                                    "('crash', 'numeric', 'memory') AND forgiven = 0 ORDER BY failure"));
+                   database.Prepare("SELECT f.class, w.name FROM failures f JOIN workers w ON w.worker = f.worker "
+                                    "WHERE f.trial = ? AND f.class IN ('crash', 'numeric', 'memory') AND "
+                                    "f.forgiven = 0 ORDER BY f.failure"));
   rows.Bind(trial.trial);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -96,6 +97,13 @@ absl::StatusOr<std::vector<TrialRecord>> Store::Trials(int stage) {
   }
 }
 
+absl::StatusOr<TrialRecord> Store::Trial(int64_t trial) {
+  ASSIGN_OR_RETURN(Statement row, database_->Prepare(absl::StrCat(kSelectTrials, "WHERE t.trial = ?")));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(trial).Step());
+  if (!found) return absl::NotFoundError(absl::StrCat("no trial ", trial));
+  return TrialFromRow(row);
+}
+
 absl::StatusOr<std::vector<GenomeRecord>> Store::Genomes(std::optional<int> phase) {
   ASSIGN_OR_RETURN(Statement rows,
                    database_->Prepare(absl::StrCat(kSelectGenomes, "WHERE phase IS ? ORDER BY genome")));
@@ -154,6 +162,22 @@ absl::StatusOr<FitnessSummary> Store::Fitness(int phase, int generation) {
   ASSIGN_OR_RETURN(const bool mean_row, mean.Bind(phase).Bind(generation).Step());
   if (mean_row) summary.mean = mean.OptionalDouble(0);
   return summary;
+}
+
+absl::StatusOr<int> Store::StageOf(int phase, int generation) {
+  ASSIGN_OR_RETURN(Statement row,
+                   database_->Prepare("SELECT stage FROM generations WHERE phase = ? AND generation = ?"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
+  if (!found) return absl::NotFoundError(absl::StrCat("phase ", phase, " has no generation ", generation));
+  return static_cast<int>(row.Int(0));
+}
+
+absl::StatusOr<std::optional<double>> Store::BestFitnessBefore(int phase, int generation) {
+  ASSIGN_OR_RETURN(Statement row,
+                   database_->Prepare("SELECT max(fitness) FROM genomes WHERE phase = ? AND generation < ?"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
+  if (!found) return std::nullopt;
+  return row.OptionalDouble(0);
 }
 
 absl::StatusOr<GenomeRecord> Store::Genome(int64_t genome) {

@@ -24,6 +24,9 @@ constexpr std::array kOrigins = {Named<Origin>{Origin::kParent, "parent"}, Named
 constexpr std::array kExperimentStates = {Named<ExperimentState>{ExperimentState::kRunning, "running"},
                                           Named<ExperimentState>{ExperimentState::kDone, "done"},
                                           Named<ExperimentState>{ExperimentState::kFailed, "failed"}};
+constexpr std::array kAuditStates = {
+    Named<AuditState>{AuditState::kDue, "due"}, Named<AuditState>{AuditState::kAgreed, "agreed"},
+    Named<AuditState>{AuditState::kWaived, "waived"}, Named<AuditState>{AuditState::kUndecided, "undecided"}};
 
 // A name in a database that no table has is damage, not a wrong argument.
 template <typename T>
@@ -45,6 +48,9 @@ std::string_view Name(Origin origin) {
 }
 std::string_view Name(ExperimentState state) {
   return NameIn(kExperimentStates, state);
+}
+std::string_view Name(AuditState state) {
+  return NameIn(kAuditStates, state);
 }
 
 absl::StatusOr<StageKind> StageKindFromName(std::string_view name) {

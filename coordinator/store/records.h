@@ -134,6 +134,7 @@ struct StageCommit {
 struct ShardCommit {
   ShardResult result;
   std::string worker;
+  bool audit_due = false;  // another worker is to compute it as well
 };
 
 struct FailureCommit {
@@ -156,6 +157,62 @@ struct WorkerRecord {
   std::string device;
 };
 
+// What is believed of a worker, by its name.
+struct TrustRecord {
+  std::string name;
+  int agreements = 0;  // answers in a row that agreed with another worker's
+  bool quarantined = false;
+  std::string reason;
+  bool operator==(const TrustRecord&) const = default;
+};
+
+// A shard that has a result and is to be computed by another worker as well, or was.
+enum class AuditState {
+  kDue,
+  kAgreed,
+  kWaived,     // nobody could do it
+  kUndecided,  // two workers differed and nobody could decide; the shard was computed again without an audit
+};
+std::string_view Name(AuditState state);
+
+struct AuditCommit {
+  int64_t trial = 0;
+  int shard = 0;
+  AuditState state = AuditState::kDue;
+  bool vouched = false;            // two workers gave the same answers, text for text
+  std::vector<TrustRecord> trust;  // what changes with it
+};
+
+// An audit of a trial, and whose answer is the one that counted.
+struct AuditRecord {
+  int64_t trial = 0;
+  int shard = 0;
+  std::string name, device;
+};
+
+// The answer that counted.
+struct CountedAnswer {
+  std::string name, device;
+  ShardResult result;
+};
+
+// Takes results back: those of quarantined workers that nothing vouches for, or of one shard. When later stages were
+// built on them, the run goes back to the earliest stage that has such a result.
+struct RewindCommit {
+  std::vector<std::string> names;    // of workers whose results are to be computed again
+  std::optional<AuditCommit> audit;  // the audit that brought it to light; written first
+  bool reopen_audited = false;       // the audited shard's counted result is wrong or in doubt, whoever's it is
+  std::vector<TrustRecord> trust;
+  std::string reason;
+};
+
+struct RewindSummary {
+  int epoch = 0;             // from which attempts count
+  std::optional<int> stage;  // where the run goes on; absent: nothing was taken back, and nothing else has changed
+  int shards_reopened = 0;
+  int stages_removed = 0, trials_removed = 0;
+};
+
 // The best fitness of a phase so far, and the mean fitness of one of its generations.
 struct FitnessSummary {
   std::optional<double> best, mean;
@@ -166,7 +223,7 @@ struct UnfinishedTrial {
   int64_t trial = 0;
   std::vector<int> open_shards;
   int failures = 0;                                       // crash, numeric and memory ones recorded
-  std::map<FailureClass, std::set<std::string>> workers;  // who saw them, by class
+  std::map<FailureClass, std::set<std::string>> workers;  // the names of who saw them, by class
 };
 
 }  // namespace heterosis

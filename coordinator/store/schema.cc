@@ -19,7 +19,8 @@ CREATE TABLE experiment (
   run_id TEXT NOT NULL,                -- 128 random bits, hex: names this run of the experiment to its workers
   state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
   error TEXT NOT NULL DEFAULT '',
-  epoch INTEGER NOT NULL DEFAULT 0,    -- starts of the coordinator
+  epoch INTEGER NOT NULL DEFAULT 0,    -- starts of the coordinator, and rewinds
+  oldest_epoch INTEGER NOT NULL DEFAULT 1,  -- attempts of earlier ones count no more: the run was rewound
   created_ms INTEGER NOT NULL,
   finished_ms INTEGER
 ) STRICT;
@@ -129,6 +130,7 @@ CREATE TABLE shards (
   merge_seconds REAL,
   decode_seconds REAL,
   finished_ms INTEGER,
+  vouched INTEGER NOT NULL DEFAULT 0 CHECK (vouched IN (0, 1)),  -- another worker agreed, or a canary after it was good
   PRIMARY KEY (trial, shard)
 ) STRICT;
 
@@ -158,9 +160,68 @@ CREATE TABLE failures (
   message TEXT NOT NULL,
   time_ms INTEGER NOT NULL,
   forgiven INTEGER NOT NULL DEFAULT 0 CHECK (forgiven IN (0, 1)),  -- of a trial that was taken up again: counts no more
+  vouched INTEGER NOT NULL DEFAULT 0 CHECK (vouched IN (0, 1)),    -- its worker passed a canary after it
   FOREIGN KEY (trial, shard) REFERENCES shards
 ) STRICT;
 CREATE INDEX failures_by_trial ON failures (trial);
+
+CREATE TABLE audits (
+  trial INTEGER NOT NULL,
+  shard INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('due', 'agreed', 'waived', 'undecided')),
+  time_ms INTEGER NOT NULL,
+  PRIMARY KEY (trial, shard),
+  FOREIGN KEY (trial, shard) REFERENCES shards
+) STRICT;
+
+CREATE TABLE trust (
+  name TEXT PRIMARY KEY,               -- of a worker, through all its sessions
+  agreements INTEGER NOT NULL,         -- answers in a row that agreed with another worker's
+  quarantined INTEGER NOT NULL CHECK (quarantined IN (0, 1)),
+  reason TEXT NOT NULL DEFAULT '',     -- of the quarantine
+  time_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE rewinds (
+  rewind INTEGER PRIMARY KEY,
+  reason TEXT NOT NULL,
+  stage INTEGER NOT NULL,              -- where the run went on from
+  shards_reopened INTEGER NOT NULL,
+  stages_removed INTEGER NOT NULL,
+  trials_removed INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL
+) STRICT;
+
+-- Results of removed stages by workers that nothing is held against: used where the run comes to the same recipe on the
+-- same samples again. Empty at the end of a run.
+CREATE TABLE kept_shards (
+  recipe_digest TEXT NOT NULL,
+  sample_set TEXT NOT NULL,
+  shard INTEGER NOT NULL,
+  attempt INTEGER,
+  worker TEXT REFERENCES workers,
+  merge_seconds REAL,
+  decode_seconds REAL,
+  finished_ms INTEGER,
+  vouched INTEGER NOT NULL,
+  PRIMARY KEY (recipe_digest, sample_set, shard)
+) STRICT;
+CREATE TABLE kept_results (
+  recipe_digest TEXT NOT NULL,
+  sample_set TEXT NOT NULL,
+  sample INTEGER NOT NULL,
+  shard INTEGER NOT NULL,
+  correct INTEGER NOT NULL,
+  number_ok INTEGER NOT NULL,
+  language_ok INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  text TEXT NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  new_tokens INTEGER NOT NULL,
+  finish TEXT NOT NULL,
+  PRIMARY KEY (recipe_digest, sample_set, sample),
+  FOREIGN KEY (recipe_digest, sample_set, shard) REFERENCES kept_shards ON DELETE CASCADE
+) STRICT;
 
 CREATE TABLE starts (
   epoch INTEGER PRIMARY KEY,           -- of the coordinator

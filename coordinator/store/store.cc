@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Implements store.h: opening, locking and the writes. The reads are in load.cc.
+// Implements store.h: opening, locking and the writes. The reads are in load.cc, audits and trust in audits.cc.
 #include "coordinator/store/store.h"
 
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 
 #include "common/base/json.h"
 #include "common/base/status.h"
+#include "coordinator/store/rewind.h"
 #include "coordinator/store/rows.h"
 #include "coordinator/store/schema.h"
 
@@ -263,6 +264,8 @@ absl::Status Store::CommitStage(const StageCommit& commit, int64_t now_ms) {
   RETURN_IF_ERROR(InsertGenomes(*database_, commit.genomes));
   RETURN_IF_ERROR(InsertTrials(*database_, commit, now_ms));
   if (commit.stage.kind == StageKind::kGeneration) RETURN_IF_ERROR(InsertGeneration(*database_, commit));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> known, UseKept(*database_, commit.stage.stage));
+  for (const int64_t trial : known) RETURN_IF_ERROR(SettleDone(*database_, trial, now_ms));
   return Commit(transaction, "stage");
 }
 
@@ -283,6 +286,9 @@ absl::Status Store::CommitShard(const ShardCommit& commit, int64_t now_ms) {
         absl::StrCat("shard ", result.key.shard, " of trial ", result.key.trial, " is not open"));
   }
   RETURN_IF_ERROR(InsertResults(*database_, result));
+  if (commit.audit_due) {
+    RETURN_IF_ERROR(WriteAudit(*database_, {.trial = result.key.trial, .shard = result.key.shard}, now_ms));
+  }
   RETURN_IF_ERROR(SettleDone(*database_, result.key.trial, now_ms));
   RETURN_IF_ERROR(MarkSeen(*database_, commit.worker, now_ms));
   return Commit(transaction, "shard");
@@ -311,6 +317,7 @@ absl::Status Store::CommitWorker(const WorkerRecord& worker, int64_t now_ms) {
 absl::Status Store::Finish(const FinishCommit& commit, int64_t now_ms) {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   RETURN_IF_ERROR(CloseStage(*database_, now_ms));
+  if (commit.state == ExperimentState::kDone) RETURN_IF_ERROR(database_->Execute("DELETE FROM kept_shards"));
   ASSIGN_OR_RETURN(Statement update, database_->Prepare("UPDATE experiment SET state = ?, error = ?, finished_ms = ?"));
   RETURN_IF_ERROR(update.Bind(Name(commit.state)).Bind(commit.error).Bind(now_ms).Run());
   return Commit(transaction, "finish");

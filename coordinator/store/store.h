@@ -48,6 +48,19 @@ class Store {
   absl::Status CommitFailure(const FailureCommit& commit, int64_t now_ms);
   absl::Status CommitWorker(const WorkerRecord& worker, int64_t now_ms);
   absl::Status Finish(const FinishCommit& commit, int64_t now_ms);
+
+  // Audits and trust (audits.cc), and taking results back (rewind.cc).
+  absl::Status CommitAudit(const AuditCommit& commit, int64_t now_ms);  // a new one, or another state of one
+  // Has the shards of a trial that nothing vouches for and that never had an audit audited; returns them.
+  absl::StatusOr<std::vector<AuditRecord>> AuditTrial(int64_t trial, int64_t now_ms);
+  absl::StatusOr<std::vector<AuditRecord>> DueAudits();
+  absl::StatusOr<bool> WasUndecided(int64_t trial, int shard);      // an audit of it ended so
+  absl::StatusOr<CountedAnswer> Counted(int64_t trial, int shard);  // NOT_FOUND where it has no result
+  absl::StatusOr<std::vector<TrustRecord>> Trust();
+  absl::StatusOr<RewindSummary> Rewind(const RewindCommit& commit, int64_t now_ms);
+  absl::StatusOr<int> Epoch();
+  absl::StatusOr<int> OldestEpoch();  // the first one whose attempts count
+
   // Takes a failed experiment up again: running, its last stage open, the trials of that stage that failed on workers
   // pending with their failures forgiven.
   absl::Status Reopen();
@@ -66,6 +79,10 @@ class Store {
   absl::StatusOr<FitnessSummary> Fitness(int phase, int generation);
   absl::StatusOr<std::vector<UnfinishedTrial>> UnfinishedTrials();
   absl::StatusOr<std::string> Snapshot(int phase, int generation);  // NOT_FOUND when it is gone
+  absl::StatusOr<TrialRecord> Trial(int64_t trial);
+  absl::StatusOr<int> StageOf(int phase, int generation);
+  // The best fitness in the generations of a phase before this one.
+  absl::StatusOr<std::optional<double>> BestFitnessBefore(int phase, int generation);
   // A done trial of this recipe on these samples, if there is one.
   absl::StatusOr<std::optional<int64_t>> FindDone(std::string_view recipe_digest, std::string_view samples_digest);
   absl::StatusOr<int64_t> LastTrialId();   // 0 when there is none

@@ -16,7 +16,7 @@ namespace heterosis {
 
 struct SessionOptions {
   std::string worker_name;
-  std::string device;  // "cpu", "cuda:0"
+  std::string device;  // and its make: "cpu (AMD EPYC 9R14)", "cuda:0 (NVIDIA H100)"
   ModelFolders models;
   std::string coordinator;  // HOST:PORT, as the spool tells it
   std::string spool;        // the spool's folder; empty: nothing is kept

@@ -235,6 +235,7 @@ TEST_F(ExperimentTest, AFailedSealedTestFailsTheRunAndARestartTriesOnlyThat) {
 
 TEST_F(ExperimentTest, SilentWorkerLosesItsShardAndItsLateResultStillCounts) {
   SimulatedRun run(folder_, "run.db");
+  run.setup.config.mutable_scheduling()->set_replication(v1::Scheduling::NEVER);  // a second answer is of no use
   ASSERT_TRUE(run.Start().ok());
   const std::string silent = run.Join("silent"), other = run.Join("other");
   const auto first = run.experiment().Lease(silent);
@@ -247,6 +248,34 @@ TEST_F(ExperimentTest, SilentWorkerLosesItsShardAndItsLateResultStillCounts) {
   EXPECT_EQ(*run.experiment().Report(silent, Evaluate(**first)), true);
   EXPECT_EQ(*run.experiment().Report(other, Evaluate(**again)), false) << "the shard has been counted";
   EXPECT_THAT(run.Query("SELECT class FROM failures"), ElementsAre("infra"));
+}
+
+TEST_F(ExperimentTest, AnIdleWorkerGetsACopyOfAStragglersShardAndTheFirstAnswerCounts) {
+  SimulatedRun run(folder_, "run.db");
+  run.setup.config.mutable_scheduling()->set_replication(v1::Scheduling::NEVER);  // a second answer is of no use
+  ASSERT_TRUE(run.Start().ok());
+  const std::string slow = run.Join("slow"), quick = run.Join("quick");
+  const auto held = run.experiment().Lease(slow);
+  ASSERT_TRUE(held.ok() && held->has_value());
+  for (int i = 0; i < 7; ++i) {  // the other shards of the parents' stage
+    const auto work = run.experiment().Lease(quick);
+    ASSERT_TRUE(work.ok() && work->has_value());
+    run.clock.Advance(seconds(1));
+    ASSERT_EQ(*run.experiment().Report(quick, Evaluate(**work)), true);
+  }
+  const auto copy = run.experiment().Lease(quick);
+  ASSERT_TRUE(copy.ok() && copy->has_value());
+  EXPECT_EQ((*copy)->key.shard, (*held)->key.shard);
+  EXPECT_GT((*copy)->key.attempt, (*held)->key.attempt);
+  EXPECT_THAT(run.experiment().Heartbeat(slow, {(*held)->key}), IsEmpty());
+  EXPECT_EQ(*run.experiment().Report(quick, Evaluate(**copy)), true);
+  EXPECT_EQ(*run.experiment().Report(slow, Evaluate(**held)), false) << "counted twice";
+  ASSERT_TRUE(run.RunToEnd().ok());
+  SimulatedRun undisturbed(folder_, "undisturbed.db");
+  undisturbed.setup = run.setup;
+  ASSERT_TRUE(undisturbed.Start().ok());
+  ASSERT_TRUE(undisturbed.RunToEnd().ok());
+  EXPECT_EQ(run.Contents(), undisturbed.Contents());
 }
 
 TEST_F(ExperimentTest, HeartbeatsKeepALease) {

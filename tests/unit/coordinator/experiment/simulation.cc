@@ -20,9 +20,9 @@ void SimulatedRun::Kill() {
   store_.reset();
 }
 
-std::string SimulatedRun::Join(const std::string& name) {
+std::string SimulatedRun::Join(const std::string& name, const std::string& device) {
   const std::string session = absl::StrCat("start-", starts_, "-", name);
-  EXPECT_TRUE(experiment_->RegisterWorker({session, name, "cpu"}).ok());
+  EXPECT_TRUE(experiment_->RegisterWorker({session, name, device}).ok());
   return session;
 }
 
@@ -43,6 +43,11 @@ absl::Status SimulatedRun::RunToEnd(int workers, uint64_t order_seed, const Eval
       held[i].reset();
     } else {
       ASSIGN_OR_RETURN(held[i], experiment_->Lease(sessions[i]));
+      // Nobody has anything to do: what is waited for comes with time.
+      const auto idle = [](const auto& work) { return !work.has_value(); };
+      if (!std::all_of(held.begin(), held.end(), idle)) continue;
+      clock.Advance(std::chrono::milliseconds(100));
+      RETURN_IF_ERROR(experiment_->Tick());
     }
   }
   return absl::OkStatus();

@@ -39,7 +39,7 @@ class SimulatedRun {
   Store& store() { return *store_; }
 
   // Registers a worker for this start and returns its session.
-  std::string Join(const std::string& name);
+  std::string Join(const std::string& name, const std::string& device = "cpu");
 
   // Lets `workers` workers lease, evaluate and report, one shard at a time in an order drawn from `order_seed`, until
   // the experiment ends or a call fails.

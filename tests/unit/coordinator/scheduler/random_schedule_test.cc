@@ -125,7 +125,7 @@ class RandomSchedule {
     const bool settled = done_.contains({key.trial, key.shard}) || failed_.contains(key.trial);
     EXPECT_EQ(verdict, settled ? Verdict::kDuplicate : Verdict::kAccepted);
     if (verdict != Verdict::kAccepted) return;
-    scheduler_->Complete(key);
+    scheduler_->Complete(key, now_);
     EXPECT_TRUE(done_.insert({key.trial, key.shard}).second) << "a shard was counted twice";
   }
 

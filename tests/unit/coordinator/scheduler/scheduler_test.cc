@@ -5,42 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/coordinator/scheduler/fixture.h"
+
 namespace heterosis {
 namespace {
 
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-constexpr int kFirst = Scheduler::kAttemptsPerEpoch;  // the first attempt's number in epoch 1
-
-class SchedulerTest : public ::testing::Test {
- protected:
-  void Start(const SchedulerOptions& options) { scheduler_.emplace(options); }
-  void SetUp() override { Start({.lease = milliseconds(100), .attempts_max = 3, .epoch = 1}); }
-
-  void AddTrial(int64_t trial, std::vector<int> shards) { scheduler_->AddTrial({.trial = trial, .shards = shards}); }
-
-  std::optional<ShardKey> Lease(const std::string& worker) { return scheduler_->Lease(worker, now_); }
-  // The worker's lease, which there must be.
-  ShardKey MustLease(const std::string& worker) {
-    const auto key = Lease(worker);
-    EXPECT_TRUE(key.has_value()) << worker << " got nothing";
-    return key.value_or(ShardKey{});
-  }
-  std::vector<ShardKey> Heartbeat(const std::string& worker, const std::vector<ShardKey>& holding) {
-    return scheduler_->Heartbeat(worker, holding, now_);
-  }
-  // What the experiment does with the leases of silent workers.
-  void ExpireOverdue() {
-    for (const Scheduler::Lost& lost : scheduler_->Overdue(now_)) scheduler_->Fail(lost.key, FailureClass::kInfra);
-    scheduler_->ForgetSilentWorkers(now_);
-  }
-  void Advance(int by_ms) { now_ += milliseconds(by_ms); }
-
-  std::optional<Scheduler> scheduler_;
-  Clock::Duration now_{5'000};
-};
 
 TEST_F(SchedulerTest, NothingIsHandedOutWhenNothingIsOpen) {
   EXPECT_EQ(Lease("a"), std::nullopt);
@@ -166,7 +138,7 @@ TEST_F(SchedulerTest, AResultIsAcceptedOnceAndItsRepetitionIsADuplicate) {
   const ShardKey key = MustLease("a");
   EXPECT_EQ(scheduler_->Judge(key), Verdict::kAccepted);
   EXPECT_EQ(scheduler_->Judge(key), Verdict::kAccepted);  // asking changes nothing
-  scheduler_->Complete(key);
+  scheduler_->Complete(key, now_);
   EXPECT_EQ(scheduler_->Judge(key), Verdict::kDuplicate);
   EXPECT_EQ(scheduler_->open_shards(), 1);
   EXPECT_EQ(scheduler_->leased_shards(), 0);
@@ -177,7 +149,7 @@ TEST_F(SchedulerTest, ARepeatedResultOfASettledTrialIsADuplicate) {
   AddTrial(1, {0});
   const ShardKey key = MustLease("a");
   EXPECT_TRUE(scheduler_->CompletesTrial(key));
-  scheduler_->Complete(key);
+  scheduler_->Complete(key, now_);
   EXPECT_EQ(scheduler_->Judge(key), Verdict::kDuplicate);
   EXPECT_EQ(scheduler_->open_shards(), 0);
   EXPECT_EQ(Lease("a"), std::nullopt);
@@ -186,7 +158,7 @@ TEST_F(SchedulerTest, ARepeatedResultOfASettledTrialIsADuplicate) {
 TEST_F(SchedulerTest, OnlyTheLastOpenShardCompletesItsTrial) {
   AddTrial(1, {0, 1});
   EXPECT_FALSE(scheduler_->CompletesTrial({1, 0, kFirst}));
-  scheduler_->Complete(MustLease("a"));
+  scheduler_->Complete(MustLease("a"), now_);
   EXPECT_FALSE(scheduler_->CompletesTrial({1, 0, kFirst}));
   EXPECT_TRUE(scheduler_->CompletesTrial({1, 1, kFirst}));
   EXPECT_FALSE(scheduler_->CompletesTrial({9, 0, kFirst}));
@@ -199,7 +171,7 @@ TEST_F(SchedulerTest, ALateResultOfAnExpiredLeaseCountsWhileTheShardIsOpen) {
   ExpireOverdue();
   const ShardKey current = MustLease("b");
   EXPECT_EQ(scheduler_->Judge(late), Verdict::kAccepted);
-  scheduler_->Complete(late);
+  scheduler_->Complete(late, now_);
   EXPECT_EQ(scheduler_->Judge(current), Verdict::kDuplicate);
   EXPECT_EQ(scheduler_->leased_shards(), 0);
   EXPECT_THAT(Heartbeat("b", {current}), ElementsAre(current));  // told to drop it
@@ -224,7 +196,7 @@ TEST_F(SchedulerTest, AfterARestartResultsAndHeartbeatsOfEarlierEpochsCount) {
   EXPECT_EQ(scheduler_->HolderOf(before), "a");
   EXPECT_EQ(Lease("a"), before);
   EXPECT_EQ(MustLease("b"), (ShardKey{1, 1, 3 * kFirst}));  // new attempts have numbers of their own
-  scheduler_->Complete(before);
+  scheduler_->Complete(before, now_);
   EXPECT_EQ(scheduler_->Judge(before), Verdict::kDuplicate);
   EXPECT_EQ(scheduler_->Judge({1, 2, 3 * kFirst}), Verdict::kStale);  // this epoch knows what it handed out
 }
@@ -242,26 +214,26 @@ TEST_F(SchedulerTest, AFailureCountsOnlyForTheAttemptThatHoldsTheLease) {
   EXPECT_EQ(scheduler_->HolderOf(late), "");
 }
 
-TEST_F(SchedulerTest, ATrialFailsAtItsLastAttempt) {
+TEST_F(SchedulerTest, ALoneWorkerFailsATrialAtItsLastAttempt) {
   AddTrial(1, {0, 1});
-  AddTrial(2, {0});
-  const ShardKey other = [&] {
-    MustLease("b");
-    return *scheduler_->HeldBy("b");
-  }();
-  ASSERT_EQ(other.trial, 1);
   for (int i = 0; i < 2; ++i) {
-    // "b" has trial 1's shard 0 and never failed, but is busy: the failing worker waits as long as it is there.
-    const std::string worker = "w" + std::to_string(i);
-    const ShardKey key = MustLease(worker);
+    const ShardKey key = MustLease("a");
     ASSERT_EQ(key.trial, 1);
     EXPECT_EQ(scheduler_->JudgeFailure(key, FailureClass::kCrash), FailureVerdict::kRequeued);
     EXPECT_EQ(scheduler_->Fail(key, FailureClass::kCrash), FailureVerdict::kRequeued);
   }
-  const ShardKey last = MustLease("w2");
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kCrash), FailureVerdict::kTrialFailed);
+}
+
+TEST_F(SchedulerTest, AFailedTrialIsGoneWithAllItsShards) {
+  AddTrial(1, {0, 1});
+  AddTrial(2, {0});
+  const ShardKey other = MustLease("b");
+  ASSERT_EQ(other.trial, 1);
+  scheduler_->Fail(MustLease("w0"), FailureClass::kCrash);
+  const ShardKey last = MustLease("w1");
   EXPECT_EQ(scheduler_->JudgeFailure(last, FailureClass::kCrash), FailureVerdict::kTrialFailed);
   EXPECT_EQ(scheduler_->Fail(last, FailureClass::kCrash), FailureVerdict::kTrialFailed);
-  // The trial is gone with all its shards; the other one is still there.
   EXPECT_EQ(scheduler_->open_shards(), 1);
   EXPECT_EQ(scheduler_->leased_shards(), 0);
   EXPECT_THAT(Heartbeat("b", {other}), ElementsAre(other));
@@ -321,7 +293,7 @@ TEST_F(SchedulerTest, AModelThatFitsOnNeitherOfTwoWorkersIsSettled) {
 TEST_F(SchedulerTest, AModelThatFitsOnAnotherWorkerIsScoredThere) {
   AddTrial(1, {0, 1});
   EXPECT_EQ(scheduler_->Fail(MustLease("small"), FailureClass::kMemory), FailureVerdict::kRequeued);
-  for (int shard = 0; shard < 2; ++shard) scheduler_->Complete(MustLease("large"));
+  for (int shard = 0; shard < 2; ++shard) scheduler_->Complete(MustLease("large"), now_);
   EXPECT_EQ(scheduler_->open_shards(), 0);
 }
 
@@ -338,11 +310,31 @@ TEST_F(SchedulerTest, TwoWorkersThatFailInDifferentWaysConfirmNothing) {
   EXPECT_EQ(scheduler_->Fail(MustLease("b"), FailureClass::kNumeric), FailureVerdict::kRequeued);
 }
 
+TEST_F(SchedulerTest, ATrialThatCrashesTwoWorkersHasFailed) {
+  AddTrial(1, {0, 1});
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kCrash), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("b"), FailureClass::kCrash), FailureVerdict::kTrialFailed);
+}
+
+TEST_F(SchedulerTest, AWorkerThatCameBackUnderANewSessionIsNoSecondWorker) {
+  for (const char* session : {"1", "2", "3"}) scheduler_->Introduce(session, {"box", "cpu"});
+  AddTrial(1, {0});
+  EXPECT_EQ(scheduler_->Fail(MustLease("1"), FailureClass::kCrash), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("2"), FailureClass::kCrash), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("3"), FailureClass::kCrash), FailureVerdict::kTrialFailed);  // its last attempt
+}
+
+TEST_F(SchedulerTest, ACrashBesideNaNIsNotConfirmedByIt) {
+  AddTrial(1, {0});
+  EXPECT_EQ(scheduler_->Fail(MustLease("a"), FailureClass::kNumeric), FailureVerdict::kRequeued);
+  EXPECT_EQ(scheduler_->Fail(MustLease("b"), FailureClass::kCrash), FailureVerdict::kRequeued);
+}
+
 TEST_F(SchedulerTest, AFailedTrialIsTriedByAnotherWorkerWhereThereIsOne) {
   AddTrial(1, {0});
   AddTrial(2, {0});
   Lease("b");  // trial 1
-  scheduler_->Complete(*scheduler_->HeldBy("b"));
+  scheduler_->Complete(*scheduler_->HeldBy("b"), now_);
   AddTrial(3, {0});
   const ShardKey key = MustLease("a");
   ASSERT_EQ(key.trial, 2);
@@ -387,7 +379,7 @@ TEST_F(SchedulerTest, CompletingALateAttemptFreesTheWorkerThatHoldsTheLease) {
   Advance(101);
   ExpireOverdue();
   MustLease("b");
-  scheduler_->Complete(late);
+  scheduler_->Complete(late, now_);
   EXPECT_EQ(scheduler_->HeldBy("b"), std::nullopt);
   EXPECT_EQ(MustLease("b").shard, 1);
 }

@@ -353,9 +353,9 @@ TEST_F(StoreTest, UnfinishedTrialsComeBackWithTheirOpenShardsAndFailures) {
   EXPECT_EQ(trials[0].trial, 4);
   EXPECT_THAT(trials[0].open_shards, ElementsAre(1));
   EXPECT_EQ(trials[0].failures, 3);
-  const std::set<std::string> session = {"session-1"};
-  EXPECT_THAT(trials[0].workers, ElementsAre(Pair(FailureClass::kCrash, session), Pair(FailureClass::kNumeric, session),
-                                             Pair(FailureClass::kMemory, session)));
+  const std::set<std::string> name = {"gpu-box"};
+  EXPECT_THAT(trials[0].workers, ElementsAre(Pair(FailureClass::kCrash, name), Pair(FailureClass::kNumeric, name),
+                                             Pair(FailureClass::kMemory, name)));
   EXPECT_EQ(trials[1].trial, 5);
   EXPECT_THAT(trials[1].open_shards, ElementsAre(0, 1));
   EXPECT_EQ(trials[1].failures, 0);

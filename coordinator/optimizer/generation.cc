@@ -38,9 +38,9 @@ inline double CosSeries(double x) {
 constexpr size_t kStage = 64;
 using Stage = std::array<double, kStage>;
 
-// turns[i] in [0, 1) becomes the cosine of that share of a full turn, and sines[i] its sine.
-void CosAndSin(Stage& turns, Stage& sines) {
-  for (size_t i = 0; i < kStage; ++i) {
+// The first `count` of turns, in [0, 1), become the cosines of those shares of a full turn, and `sines` their sines.
+void CosAndSin(size_t count, Stage& turns, Stage& sines) {
+  for (size_t i = 0; i < count; ++i) {
     const double quarters = 4 * turns[i];
     const int quadrant = static_cast<int>(quarters + 0.5);  // 0 to 4
     const double x = (quarters - quadrant) * (std::numbers::pi / 2);
@@ -58,9 +58,9 @@ void CosAndSin(Stage& turns, Stage& sines) {
 // block i of the key's stream; in stages, because that is most of what separable CMA-ES costs and the processor then
 // works on several pairs at once.
 void FillNormals(uint64_t key, std::span<double> z) {
-  Stage radius{};
-  Stage cosine{};
-  Stage sine{};
+  Stage radius;
+  Stage cosine;
+  Stage sine;
   for (size_t first = 0; first < z.size(); first += 2 * kStage) {
     const size_t pairs = std::min(kStage, (z.size() - first + 1) / 2);
     for (size_t i = 0; i < pairs; ++i) {
@@ -73,7 +73,7 @@ void FillNormals(uint64_t key, std::span<double> z) {
     }
     for (size_t i = 0; i < pairs; ++i) radius[i] = std::log(radius[i]);
     for (size_t i = 0; i < pairs; ++i) radius[i] = std::sqrt(-2 * radius[i]);
-    CosAndSin(cosine, sine);
+    CosAndSin(pairs, cosine, sine);
     for (size_t i = 0; i < pairs; ++i) {
       z[first + 2 * i] = radius[i] * cosine[i];
       if (first + 2 * i + 1 < z.size()) z[first + 2 * i + 1] = radius[i] * sine[i];

@@ -29,7 +29,7 @@ WINNER = "SELECT validation, test FROM best_genomes WHERE chosen"
 PARENT = "SELECT validation, test FROM parent_scores WHERE name = 'ja'"
 COUNTS = """SELECT count(*), count(*) FILTER (WHERE t.state = 'infeasible'), count(DISTINCT g.recipe_digest) FROM trials t
             JOIN genomes g USING (genome) WHERE t.purpose = 'search'"""
-PATHS = "SELECT g.recipe, g.fitness, g.chosen FROM genomes g WHERE g.phase = 0"
+PATHS = "SELECT g.recipe, g.origin != 'mean', g.chosen FROM genomes g WHERE g.phase = 0"
 
 
 def config(kind, seed, generations, problems):
@@ -69,12 +69,12 @@ def read(path):
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     if database.execute("SELECT state FROM experiment").fetchone() != ("done",):
         return None
-    genomes = [(hops(json.loads(recipe)), fitness, chosen) for recipe, fitness, chosen in database.execute(PATHS)]
+    genomes = [(hops(json.loads(recipe)), candidate, chosen) for recipe, candidate, chosen in database.execute(PATHS)]
     (winner,) = (path for path, _, chosen in genomes if chosen)
     candidates, infeasible, recipes = database.execute(COUNTS).fetchone()
     own = [(0, layer) for layer in range(max(layer for part, layer in sum((p for p, _, _ in genomes), []) if part == 0) + 1)]
     return {"winner": database.execute(WINNER).fetchone(), "parent": database.execute(PARENT).fetchone(), "candidates": candidates,
-            "infeasible": infeasible, "recipes": recipes, "paths": len({str(path) for path, _, _ in genomes}),
+            "infeasible": infeasible, "recipes": recipes, "paths": len({str(path) for path, candidate, _ in genomes if candidate}),
             "own": winner == own, "hops": len(winner)}
 
 

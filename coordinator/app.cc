@@ -91,16 +91,11 @@ absl::Status RunFailed(const absl::Status& status) {
 // Until the experiment ends, a signal comes, or no worker is left: local ones that were given up end a run only where
 // nobody else carries it.
 absl::Status Serve(ExperimentService& service, const LocalWorkers& workers, ProgressLine& line) {
-  bool told_paused = false, told_given_up = false;
+  bool told_given_up = false;
   while (g_stop_signals == 0 && !service.finished()) {
     std::this_thread::sleep_for(kTick);
     const absl::Status ticked = service.Tick();
     if (!ticked.ok() && !Experiment::MayPass(ticked)) return ticked;
-    if (!ticked.ok() && !told_paused) {
-      LogError(absl::StrCat("nothing can be written, work is paused: ", ticked.message()));
-    }
-    if (ticked.ok() && told_paused) LogInfo("writing works again");
-    told_paused = !ticked.ok();
     const Progress progress = service.progress();
     if (const absl::Status local = workers.status(); !local.ok()) {
       if (progress.workers == 0) return local;

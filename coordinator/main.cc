@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `coordinator`: its command line (DESIGN.md section 4, docs/cli.md).
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,7 +15,9 @@
 #include "coordinator/app.h"
 #include "coordinator/cli/best.h"
 #include "coordinator/cli/check.h"
+#include "coordinator/cli/check_database.h"
 #include "coordinator/cli/export.h"
+#include "coordinator/cli/failed.h"
 #include "coordinator/cli/format.h"
 #include "coordinator/cli/show.h"
 
@@ -27,8 +30,10 @@ struct Arguments {
   std::string log_format = "text";
   bool verbose = false;
   std::string check_config;
+  std::string check_database;
   BestOptions best;
   std::string best_format = "table";
+  bool best_failed = false;
   ShowOptions show;
   std::string show_format = "table";
   ExportOptions export_options;
@@ -58,17 +63,23 @@ void AddRun(CLI::App& app, Arguments& arguments) {
 }
 
 CLI::App* AddCheck(CLI::App& app, Arguments& arguments) {
-  CLI::App* check = app.add_subcommand("check", "Read and resolve a config and all it names; run nothing");
-  check->add_option("--config", arguments.check_config, "The experiment's YAML file")->required()->type_name("FILE");
+  CLI::App* check = app.add_subcommand(
+      "check", "Read a config and all it names, or every row of a trial database; run and change nothing");
+  auto* which = check->add_option_group("what", "One of");
+  which->add_option("--config", arguments.check_config, "The experiment's YAML file")->type_name("FILE");
+  which->add_option("--db", arguments.check_database, "The trial database")->type_name("FILE");
+  which->require_option(1);
   return check;
 }
 
 CLI::App* AddBest(CLI::App& app, Arguments& arguments) {
   CLI::App* best = app.add_subcommand("best", "Print the parents and the best genomes");
   best->add_option("--db", arguments.best.database, "The trial database")->required()->type_name("FILE");
-  best->add_option("--top", arguments.best.top, "How many genomes")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
+  auto* top = best->add_option("--top", arguments.best.top, "How many genomes")
+                  ->check(CLI::Range(1, 1'000'000))
+                  ->capture_default_str();
+  best->add_flag("--failed", arguments.best_failed, "Instead: all trials that failed or are infeasible, why and where")
+      ->excludes(top);
   best->add_option("--format", arguments.best_format, "How to print")->check(CLI::IsMember({"table", "json", "csv"}));
   return best;
 }
@@ -95,6 +106,7 @@ CLI::App* AddExport(CLI::App& app, Arguments& arguments) {
 
 absl::StatusOr<std::string> RunBest(Arguments& arguments) {
   ASSIGN_OR_RETURN(arguments.best.format, ValueIn(kFormats, "format", arguments.best_format));
+  if (arguments.best_failed) return Failed(arguments.best.database, arguments.best.format);
   return Best(arguments.best);
 }
 
@@ -104,6 +116,7 @@ absl::StatusOr<std::string> RunShow(Arguments& arguments) {
 }
 
 int Main(int argc, char** argv) {
+  umask(077);  // what is written here is for its owner: databases, logs, exports
   CLI::App app("Evolves merges of fine-tuned language models. Without a command: runs an experiment, or resumes it.",
                "coordinator");
   Arguments arguments;
@@ -120,6 +133,7 @@ int Main(int argc, char** argv) {
   }
   const bool json_log = arguments.log_format == "json";
   InitLogging("coordinator", json_log ? LogFormat::kJson : LogFormat::kText, arguments.verbose);
+  if (*check && !arguments.check_database.empty()) return Print(CheckDatabase(arguments.check_database));
   if (*check) return Print(Check(arguments.check_config));
   if (*best) return Print(RunBest(arguments));
   if (*show) return Print(RunShow(arguments));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `worker`: its command line (DESIGN.md section 4, docs/cli.md).
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
@@ -208,6 +210,7 @@ absl::Status RunWork(Arguments& arguments) {
 }
 
 int Main(int argc, char** argv) {
+  umask(077);  // what is written here is for its owner: models, logs
   CLI::App app("Merges, decodes and scores for a coordinator. With a command: does one such thing by itself.",
                "worker");
   Arguments arguments;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -118,11 +119,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes
 }
 
 absl::Status WriteFileAtomic(const std::string& path, std::string_view content, unsigned mode) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
+  // A name of its own for each call: two threads, or two machines with one folder, may write the same file.
+  std::string temporary = path + ".tmp.XXXXXX";
   {
-    Descriptor fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    const Descriptor fd(mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
     if (fd.get() < 0) return ErrnoStatus(errno, "cannot create", temporary);
-    const absl::Status written = WriteAll(fd.get(), content, temporary);
+    absl::Status written = WriteAll(fd.get(), content, temporary);
+    if (mode != 0600 && fchmod(fd.get(), mode) != 0)
+      written.Update(ErrnoStatus(errno, "cannot open to others", temporary));
     if (!written.ok()) {
       unlink(temporary.c_str());
       return written;

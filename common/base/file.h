@@ -18,9 +18,9 @@ namespace heterosis {
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes = size_t{1} << 30);
 
 // Writes `content` to a temporary file beside `path`, syncs it, renames it over `path` and syncs the folder: readers
-// see the old or the new content, and after an OK the new one also when the power fails. `mode` is the file's, but for
-// what the umask takes away.
-absl::Status WriteFileAtomic(const std::string& path, std::string_view content, unsigned mode = 0644);
+// see the old or the new content, and after an OK the new one also when the power fails. `mode` is the file's,
+// whatever the umask: for its owner only, unless told otherwise.
+absl::Status WriteFileAtomic(const std::string& path, std::string_view content, unsigned mode = 0600);
 
 bool FileExists(const std::string& path);
 bool IsDirectory(const std::string& path);

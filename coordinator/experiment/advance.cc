@@ -51,6 +51,9 @@ absl::StatusOr<std::unique_ptr<Experiment>> Experiment::Open(ExperimentSetup set
 }
 
 absl::Status Experiment::Resume() {
+  // A clock that was set back since the last start does not take the database with it.
+  ASSIGN_OR_RETURN(const int64_t newest_ms, store_.NewestTime());
+  opened_ms_ = std::max(opened_ms_, newest_ms);
   ASSIGN_OR_RETURN(FinishCommit stored, store_.State());
   if (stored.state == ExperimentState::kFailed) {
     LogInfo(absl::StrCat("the last run failed (", stored.error, "); its failed trials are tried again"));

@@ -12,12 +12,20 @@
 #include "coordinator/scheduler/agreement.h"
 
 namespace heterosis {
+namespace {
+
+constexpr Clock::Duration kPauseBetweenTries{1'000};
+
+}  // namespace
+
 Experiment::Experiment(ExperimentSetup setup, std::vector<PhasePlan> phases, Store& store, const Clock& clock)
     : setup_(std::move(setup)),
       phases_(std::move(phases)),
       record_(RecordOf(setup_, phases_)),
       store_(store),
-      clock_(clock) {}
+      clock_(clock),
+      opened_(clock.Monotonic()),
+      opened_ms_(clock.Wall().count()) {}
 
 Experiment::~Experiment() = default;
 
@@ -48,6 +56,7 @@ ShardWork Experiment::WorkOf(const ShardKey& key) const {
 }
 
 absl::StatusOr<std::optional<ShardWork>> Experiment::Lease(const std::string& worker) {
+  if (store_.paused()) return std::nullopt;  // its result could not be kept
   RETURN_IF_ERROR(AdvanceIfDue());
   const Clock::Duration now = clock_.Monotonic();
   const std::optional<ShardKey> key = scheduler_->Lease(worker, now);
@@ -91,7 +100,7 @@ absl::StatusOr<bool> Experiment::Report(const std::string& worker, const ShardRe
   samples_done_ += static_cast<int64_t>(result.samples.size());
   if (completes) Settle(result.key.trial, /*done=*/true);
   // The result is safe; what the next stage lacks (disk space, say) is not this worker's business.
-  if (const absl::Status advanced = AdvanceIfDue(); !advanced.ok()) LogWarning(Message(advanced));
+  TellUnlessPaused(AdvanceIfDue());
   return true;
 }
 
@@ -99,7 +108,7 @@ absl::StatusOr<bool> Experiment::ReportFailure(const std::string& worker, const 
   if (scheduler_->JudgeFailure(failure.key, failure.failure) == FailureVerdict::kIgnored) return false;
   if (scheduler_->HolderOf(failure.key) != worker) return false;
   RETURN_IF_ERROR(Fail(worker, failure));
-  if (const absl::Status advanced = AdvanceIfDue(); !advanced.ok()) LogWarning(Message(advanced));
+  TellUnlessPaused(AdvanceIfDue());
   return true;
 }
 
@@ -127,6 +136,11 @@ void Experiment::CloseTrial(int64_t trial) {
   if (!scheduler_->IsOpen(trial)) open_.erase(trial);
 }
 
+// The store has said once that nothing can be written.
+void Experiment::TellUnlessPaused(const absl::Status& status) const {
+  if (!status.ok() && !store_.paused()) LogWarning(Message(status));
+}
+
 void Experiment::Settle(int64_t trial, bool done) {
   CloseTrial(trial);
   if (!done || stage_.kind != StageKind::kGeneration) return;
@@ -137,6 +151,12 @@ void Experiment::Settle(int64_t trial, bool done) {
 absl::Status Experiment::Tick() {
   if (finished()) return absl::OkStatus();
   const Clock::Duration now = clock_.Monotonic();
+  if (store_.paused()) {
+    if (now < next_try_) return absl::OkStatus();
+    next_try_ = now + kPauseBetweenTries;
+    store_.TryWriting();
+    if (store_.paused()) return absl::OkStatus();
+  }
   for (const Scheduler::Lost& lost : scheduler_->Overdue(now)) {
     LogWarning(absl::StrFormat("worker %s was silent for too long: trial %d, shard %d goes to another",
                                worker_names_[lost.worker], lost.key.trial, lost.key.shard));

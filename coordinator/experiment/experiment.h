@@ -70,7 +70,8 @@ class Experiment {
     return absl::IsResourceExhausted(error) || absl::IsUnavailable(error);
   }
 
-  // Takes back the leases of silent workers, and gives up audits that nobody can do. Call about once a second.
+  // Takes back the leases of silent workers, and gives up audits that nobody can do; while the store is paused, tries
+  // now and then whether it can write again. Call about once a second.
   absl::Status Tick();
 
   Progress progress() const;
@@ -98,7 +99,10 @@ class Experiment {
   absl::Status Fail(const std::string& worker, const ShardFailure& failure);
   void Settle(int64_t trial, bool done);
   void CloseTrial(int64_t trial);  // once nothing of it is to be done, results and audits
-  int64_t now_ms() const { return clock_.Wall().count(); }
+  void TellUnlessPaused(const absl::Status& status) const;
+  // For the database: the wall clock when the experiment was opened, and what has passed since. However the wall clock
+  // jumps, no time lies before an earlier one.
+  int64_t now_ms() const { return opened_ms_ + (clock_.Monotonic() - opened_).count(); }
 
   // audit.cc: whose results are believed.
   bool ReplicationIsOn(const std::string& name) const;
@@ -153,6 +157,9 @@ class Experiment {
   Store& store_;
   const Clock& clock_;
   std::unique_ptr<Scheduler> scheduler_;
+  const Clock::Duration opened_;
+  int64_t opened_ms_;
+  Clock::Duration next_try_{0};  // to write, while the store is paused
   int epoch_ = 1;
   ExperimentState state_ = ExperimentState::kRunning;
   std::string error_;

@@ -170,8 +170,10 @@ absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::Rep
   const absl::StatusOr<bool> accepted = result.has_value() ? experiment_.Report(request.session(), *result)
                                                            : experiment_.ReportFailure(request.session(), *failure);
   if (!accepted.ok()) {
-    // The worker repeats a report that could not be written down, and drops one that is wrong.
-    LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", worker, accepted.status().message()));
+    // The worker repeats a report that could not be written down, and drops one that is wrong. Of a pause the store
+    // tells once.
+    if (!Experiment::MayPass(accepted.status()))
+      LogWarning(absl::StrFormat("a report of worker %s was not taken: %s", worker, accepted.status().message()));
     return absl::IsInvalidArgument(accepted.status()) ? accepted.status() : TryAgainLater(accepted.status());
   }
   response->set_accepted(*accepted);

@@ -21,7 +21,7 @@ absl::Status WriteTrust(Database& database, const std::vector<TrustRecord>& trus
 }
 
 constexpr char kSelectAudits[] =
-    "SELECT s.trial, s.shard, w.name, w.device FROM shards s JOIN workers w ON w.worker = s.worker "
+    "SELECT s.trial, s.shard, w.name, w.device FROM intact_shards s JOIN workers w ON w.worker = s.worker "
     "LEFT JOIN audits a ON a.trial = s.trial AND a.shard = s.shard ";
 
 absl::StatusOr<std::vector<AuditRecord>> ReadAudits(Statement& rows) {
@@ -69,28 +69,31 @@ absl::StatusOr<std::vector<AuditRecord>> Store::DueAudits() {
 }
 
 absl::StatusOr<bool> Store::WasUndecided(int64_t trial, int shard) {
-  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT 1 FROM audits WHERE trial = ? AND shard = ? AND state = "
-                                                     "'undecided'"));
+  ASSIGN_OR_RETURN(Statement row,
+                   database_->Prepare("SELECT 1 FROM intact_audits WHERE trial = ? AND shard = ? AND state = "
+                                      "'undecided'"));
   return row.Bind(trial).Bind(shard).Step();
 }
 
 absl::StatusOr<CountedAnswer> Store::Counted(int64_t trial, int shard) {
   CountedAnswer answer;
-  ASSIGN_OR_RETURN(Statement who,
-                   database_->Prepare("SELECT w.name, w.device, s.attempt FROM shards s JOIN workers w ON w.worker = "
-                                      "s.worker WHERE s.trial = ? AND s.shard = ? AND s.state = 'done'"));
+  ASSIGN_OR_RETURN(
+      Statement who,
+      database_->Prepare("SELECT w.name, w.device, s.attempt FROM intact_shards s JOIN workers w ON w.worker = "
+                         "s.worker WHERE s.trial = ? AND s.shard = ? AND s.state = 'done'"));
   ASSIGN_OR_RETURN(const bool found, who.Bind(trial).Bind(shard).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("shard ", shard, " of trial ", trial, " has no result"));
   answer.name = who.Text(0);
   answer.device = who.Text(1);
   answer.result.key = {trial, shard, static_cast<int>(who.Int(2))};
   // In the order of the trial's samples, which is that of what workers report.
-  ASSIGN_OR_RETURN(Statement rows,
-                   database_->Prepare("SELECT r.sample, r.correct, r.number_ok, r.language_ok, r.text, r.answer, "
-                                      "r.prompt_tokens, r.new_tokens, r.finish FROM results r JOIN trials t ON t.trial "
-                                      "= r.trial JOIN sample_sets s ON s.sample_set = t.sample_set JOIN "
-                                      "json_each(s.samples) place ON place.value = r.sample "
-                                      "WHERE r.trial = ? AND r.shard = ? ORDER BY place.key"));
+  ASSIGN_OR_RETURN(
+      Statement rows,
+      database_->Prepare("SELECT r.sample, r.correct, r.number_ok, r.language_ok, r.text, r.answer, "
+                         "r.prompt_tokens, r.new_tokens, r.finish FROM intact_results r JOIN trials t ON t.trial "
+                         "= r.trial JOIN sample_sets s ON s.sample_set = t.sample_set JOIN "
+                         "json_each(s.samples) place ON place.value = r.sample "
+                         "WHERE r.trial = ? AND r.shard = ? ORDER BY place.key"));
   rows.Bind(trial).Bind(shard);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -111,7 +114,7 @@ absl::StatusOr<CountedAnswer> Store::Counted(int64_t trial, int shard) {
 
 absl::StatusOr<std::vector<TrustRecord>> Store::Trust() {
   ASSIGN_OR_RETURN(Statement rows,
-                   database_->Prepare("SELECT name, agreements, quarantined, reason FROM trust ORDER BY name"));
+                   database_->Prepare("SELECT name, agreements, quarantined, reason FROM intact_trust ORDER BY name"));
   std::vector<TrustRecord> trust;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Implements the reads of store.h: what an experiment needs to go on where it stopped.
+// Implements the reads of store.h: what an experiment needs to go on where it stopped. What decides anything is read
+// through the views of checksum.h: a damaged row is an error.
 #include <cstdlib>
 #include <set>
 
@@ -12,7 +13,7 @@ namespace {
 
 absl::StatusOr<std::vector<Problem>> ReadProblems(Database& database, Split split) {
   ASSIGN_OR_RETURN(Statement rows,
-                   database.Prepare("SELECT question, answer FROM problems WHERE split = ? ORDER BY sample"));
+                   database.Prepare("SELECT question, answer FROM intact_problems WHERE split = ? ORDER BY sample"));
   rows.Bind(Name(split));
   std::vector<Problem> problems;
   while (true) {
@@ -23,10 +24,11 @@ absl::StatusOr<std::vector<Problem>> ReadProblems(Database& database, Split spli
 }
 
 absl::Status ReadFailures(Database& database, UnfinishedTrial& trial) {
-  ASSIGN_OR_RETURN(Statement rows,
-                   database.Prepare("SELECT f.class, w.name FROM failures f JOIN workers w ON w.worker = f.worker "
-                                    "WHERE f.trial = ? AND f.class IN ('crash', 'numeric', 'memory') AND "
-                                    "f.forgiven = 0 ORDER BY f.failure"));
+  ASSIGN_OR_RETURN(
+      Statement rows,
+      database.Prepare("SELECT f.class, w.name FROM intact_failures f JOIN workers w ON w.worker = f.worker "
+                       "WHERE f.trial = ? AND f.class IN ('crash', 'numeric', 'memory') AND "
+                       "f.forgiven = 0 ORDER BY f.failure"));
   rows.Bind(trial.trial);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -46,7 +48,7 @@ absl::StatusOr<bool> Store::HasExperiment() {
 
 absl::StatusOr<ExperimentRecord> Store::LoadExperiment() {
   ExperimentRecord experiment;
-  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT name, config, seed, run_id FROM experiment"));
+  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT name, config, seed, run_id FROM intact_experiment"));
   ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return absl::NotFoundError(absl::StrCat(database_->path(), ": holds no experiment"));
   experiment.name = row.Text(0);
@@ -62,7 +64,7 @@ absl::StatusOr<ExperimentRecord> Store::LoadExperiment() {
 }
 
 absl::StatusOr<FinishCommit> Store::State() {
-  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT state, error FROM experiment"));
+  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT state, error FROM intact_experiment"));
   ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return absl::NotFoundError(absl::StrCat(database_->path(), ": holds no experiment"));
   FinishCommit state;
@@ -72,7 +74,7 @@ absl::StatusOr<FinishCommit> Store::State() {
 }
 
 absl::StatusOr<std::optional<StageRecord>> Store::LastStage() {
-  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT stage, kind, phase, generation FROM stages "
+  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT stage, kind, phase, generation FROM intact_stages "
                                                      "ORDER BY stage DESC LIMIT 1"));
   ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return std::nullopt;
@@ -118,9 +120,10 @@ absl::StatusOr<std::vector<GenomeRecord>> Store::Genomes(std::optional<int> phas
 }
 
 absl::StatusOr<std::vector<int64_t>> Store::TopGenomes(int phase, int count) {
-  ASSIGN_OR_RETURN(Statement rows,
-                   database_->Prepare("SELECT genome, recipe_digest FROM genomes WHERE phase = ? AND fitness IS NOT "
-                                      "NULL ORDER BY fitness DESC, genome"));
+  ASSIGN_OR_RETURN(
+      Statement rows,
+      database_->Prepare("SELECT genome, recipe_digest FROM intact_genomes WHERE phase = ? AND fitness IS NOT "
+                         "NULL ORDER BY fitness DESC, genome"));
   rows.Bind(phase);
   std::vector<int64_t> top;
   std::set<std::string> recipes;
@@ -135,7 +138,7 @@ absl::StatusOr<std::vector<int64_t>> Store::TopGenomes(int phase, int count) {
 absl::StatusOr<std::optional<int64_t>> Store::BestOfGeneration(int phase, int generation) {
   ASSIGN_OR_RETURN(
       Statement row,
-      database_->Prepare("SELECT genome FROM genomes WHERE phase = ? AND generation = ? AND fitness IS NOT "
+      database_->Prepare("SELECT genome FROM intact_genomes WHERE phase = ? AND generation = ? AND fitness IS NOT "
                          "NULL AND origin IN ('sampled', 'injected') ORDER BY fitness DESC, genome LIMIT 1"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
   if (!found) return std::nullopt;
@@ -143,15 +146,17 @@ absl::StatusOr<std::optional<int64_t>> Store::BestOfGeneration(int phase, int ge
 }
 
 absl::StatusOr<std::optional<int64_t>> Store::BestRescored(int phase) {
-  ASSIGN_OR_RETURN(Statement row,
-                   database_->Prepare("SELECT t.genome FROM trials t JOIN genomes g ON g.genome = t.genome WHERE "
-                                      "g.phase = ? AND t.purpose = 'rescore' AND t.state = 'done' "
-                                      "ORDER BY t.score DESC, t.trial LIMIT 1"));
+  ASSIGN_OR_RETURN(
+      Statement row,
+      database_->Prepare("SELECT t.genome FROM intact_trials t JOIN intact_genomes g ON g.genome = t.genome WHERE "
+                         "g.phase = ? AND t.purpose = 'rescore' AND t.state = 'done' "
+                         "ORDER BY t.score DESC, t.trial LIMIT 1"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Step());
   if (!found) return std::nullopt;
   return row.Int(0);
 }
 
+// Asked after each trial, for the progress line alone: not worth reading every recipe of the phase.
 absl::StatusOr<FitnessSummary> Store::Fitness(int phase, int generation) {
   FitnessSummary summary;
   ASSIGN_OR_RETURN(Statement best, database_->Prepare("SELECT max(fitness) FROM genomes WHERE phase = ?"));
@@ -166,7 +171,7 @@ absl::StatusOr<FitnessSummary> Store::Fitness(int phase, int generation) {
 
 absl::StatusOr<int> Store::StageOf(int phase, int generation) {
   ASSIGN_OR_RETURN(Statement row,
-                   database_->Prepare("SELECT stage FROM generations WHERE phase = ? AND generation = ?"));
+                   database_->Prepare("SELECT stage FROM intact_generations WHERE phase = ? AND generation = ?"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("phase ", phase, " has no generation ", generation));
   return static_cast<int>(row.Int(0));
@@ -174,7 +179,7 @@ absl::StatusOr<int> Store::StageOf(int phase, int generation) {
 
 absl::StatusOr<std::optional<double>> Store::BestFitnessBefore(int phase, int generation) {
   ASSIGN_OR_RETURN(Statement row,
-                   database_->Prepare("SELECT max(fitness) FROM genomes WHERE phase = ? AND generation < ?"));
+                   database_->Prepare("SELECT max(fitness) FROM intact_genomes WHERE phase = ? AND generation < ?"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
   if (!found) return std::nullopt;
   return row.OptionalDouble(0);
@@ -188,10 +193,11 @@ absl::StatusOr<GenomeRecord> Store::Genome(int64_t genome) {
 }
 
 absl::StatusOr<std::vector<UnfinishedTrial>> Store::UnfinishedTrials() {
-  ASSIGN_OR_RETURN(Statement rows,
-                   database_->Prepare("SELECT t.trial, s.shard FROM trials t JOIN shards s ON s.trial = t.trial "
-                                      "WHERE t.state IN ('pending', 'running') AND s.state = 'open' "
-                                      "ORDER BY t.trial, s.shard"));
+  ASSIGN_OR_RETURN(
+      Statement rows,
+      database_->Prepare("SELECT t.trial, s.shard FROM intact_trials t JOIN intact_shards s ON s.trial = t.trial "
+                         "WHERE t.state IN ('pending', 'running') AND s.state = 'open' "
+                         "ORDER BY t.trial, s.shard"));
   std::vector<UnfinishedTrial> trials;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -204,7 +210,7 @@ absl::StatusOr<std::vector<UnfinishedTrial>> Store::UnfinishedTrials() {
 }
 
 absl::StatusOr<std::string> Store::Snapshot(int phase, int generation) {
-  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT snapshot FROM generations WHERE phase = ? AND "
+  ASSIGN_OR_RETURN(Statement row, database_->Prepare("SELECT snapshot FROM intact_generations WHERE phase = ? AND "
                                                      "generation = ? AND snapshot IS NOT NULL"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
   if (!found) {
@@ -216,10 +222,11 @@ absl::StatusOr<std::string> Store::Snapshot(int phase, int generation) {
 
 absl::StatusOr<std::optional<int64_t>> Store::FindDone(std::string_view recipe_digest,
                                                        std::string_view samples_digest) {
-  ASSIGN_OR_RETURN(Statement row,
-                   database_->Prepare("SELECT t.trial FROM trials t JOIN genomes g ON g.genome = t.genome "
-                                      "WHERE g.recipe_digest = ? AND t.sample_set = ? AND t.state = 'done' AND "
-                                      "t.same_as IS NULL ORDER BY t.trial LIMIT 1"));
+  ASSIGN_OR_RETURN(
+      Statement row,
+      database_->Prepare("SELECT t.trial FROM intact_trials t JOIN intact_genomes g ON g.genome = t.genome "
+                         "WHERE g.recipe_digest = ? AND t.sample_set = ? AND t.state = 'done' AND "
+                         "t.same_as IS NULL ORDER BY t.trial LIMIT 1"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(recipe_digest).Bind(samples_digest).Step());
   if (!found) return std::nullopt;
   return row.Int(0);
@@ -235,6 +242,13 @@ absl::StatusOr<int64_t> Store::LastGenomeId() {
 
 absl::StatusOr<int64_t> Store::SamplesDone() {
   return database_->Number("SELECT count(*) FROM results");
+}
+
+absl::StatusOr<int64_t> Store::NewestTime() {
+  return database_->Number(
+      "SELECT max(coalesce((SELECT max(time_ms) FROM starts), 0), coalesce((SELECT max(created_ms) FROM stages), 0), "
+      "coalesce((SELECT max(finished_ms) FROM stages), 0), coalesce((SELECT max(finished_ms) FROM shards), 0), "
+      "coalesce((SELECT max(last_seen_ms) FROM workers), 0), coalesce((SELECT max(time_ms) FROM failures), 0))");
 }
 
 }  // namespace heterosis

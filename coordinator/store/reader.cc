@@ -6,7 +6,9 @@
 #include <set>
 
 #include "common/base/file.h"
+#include "common/base/json.h"
 #include "common/base/status.h"
+#include "coordinator/store/checksum.h"
 #include "coordinator/store/rows.h"
 #include "coordinator/store/schema.h"
 
@@ -66,7 +68,7 @@ absl::StatusOr<std::vector<BestRow>> BestFromRows(Statement& rows) {
 absl::StatusOr<std::vector<ShardRow>> ReadShards(Database& database, int64_t trial) {
   ASSIGN_OR_RETURN(Statement rows,
                    database.Prepare("SELECT s.shard, s.state, coalesce(w.name, ''), s.attempt, s.merge_seconds, "
-                                    "s.decode_seconds FROM shards s LEFT JOIN workers w ON w.worker = s.worker "
+                                    "s.decode_seconds FROM intact_shards s LEFT JOIN workers w ON w.worker = s.worker "
                                     "WHERE s.trial = ? ORDER BY s.shard"));
   rows.Bind(trial);
   std::vector<ShardRow> shards;
@@ -82,12 +84,13 @@ absl::StatusOr<std::vector<ShardRow>> ReadShards(Database& database, int64_t tri
 
 // Fills results and the problems that they answer.
 absl::Status ReadResults(Database& database, int64_t trial, TrialDetails& details) {
-  ASSIGN_OR_RETURN(Statement rows,
-                   database.Prepare("SELECT r.sample, r.correct, r.number_ok, r.language_ok, r.answer, r.text, "
-                                    "r.prompt_tokens, r.new_tokens, r.finish, p.question, p.answer FROM results r "
-                                    "JOIN trials t ON t.trial = r.trial "
-                                    "JOIN problems p ON p.split = t.split AND p.sample = r.sample "
-                                    "WHERE r.trial = ? ORDER BY r.sample"));
+  ASSIGN_OR_RETURN(
+      Statement rows,
+      database.Prepare("SELECT r.sample, r.correct, r.number_ok, r.language_ok, r.answer, r.text, "
+                       "r.prompt_tokens, r.new_tokens, r.finish, p.question, p.answer FROM intact_results r "
+                       "JOIN trials t ON t.trial = r.trial "
+                       "JOIN intact_problems p ON p.split = t.split AND p.sample = r.sample "
+                       "WHERE r.trial = ? ORDER BY r.sample"));
   rows.Bind(trial);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -122,6 +125,29 @@ absl::StatusOr<std::vector<FailureRow>> ReadFailures(Database& database, int64_t
   }
 }
 
+// Columns: those of StoreReader::Failed.
+absl::StatusOr<FailedRow> FailedFromRow(const Statement& row) {
+  FailedRow failed;
+  failed.trial = row.Int(0);
+  failed.phase = row.Text(1);
+  if (!row.IsNull(2)) failed.generation = static_cast<int>(row.Int(2));
+  ASSIGN_OR_RETURN(failed.origin, OriginFromName(row.Text(3)));
+  failed.label = row.Text(4);
+  ASSIGN_OR_RETURN(failed.purpose, PurposeFromName(row.Text(5)));
+  ASSIGN_OR_RETURN(failed.state, TrialStateFromName(row.Text(6)));
+  failed.message = row.Text(7);
+  // "class: message" where workers tried it, else the reason alone.
+  const size_t colon = failed.message.find(": ");
+  if (colon != std::string::npos && FailureClassFromName(failed.message.substr(0, colon)).ok()) {
+    failed.failure = failed.message.substr(0, colon);
+    failed.message.erase(0, colon + 2);
+  }
+  failed.attempts = static_cast<int>(row.Int(8));
+  ASSIGN_OR_RETURN(const Json workers, ParseJson(row.Text(9)));
+  for (const Json& worker : workers) failed.workers.push_back(worker.get<std::string>());
+  return failed;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StoreReader>> StoreReader::Open(const std::string& path) {
@@ -139,6 +165,7 @@ absl::StatusOr<std::unique_ptr<StoreReader>> StoreReader::Open(const std::string
   }
   ASSIGN_OR_RETURN(const int64_t count, database->Number("SELECT count(*) FROM experiment"));
   if (count == 0) return absl::FailedPreconditionError(absl::StrCat(path, ": holds no experiment yet"));
+  RETURN_IF_ERROR(AddIntactViews(*database));
   return std::unique_ptr<StoreReader>(new StoreReader(std::move(database)));
 }
 
@@ -245,6 +272,30 @@ absl::StatusOr<TrialDetails> StoreReader::Trial(int64_t trial) {
   RETURN_IF_ERROR(ReadResults(*database_, evaluated, details));
   ASSIGN_OR_RETURN(details.failures, ReadFailures(*database_, evaluated));
   return details;
+}
+
+absl::StatusOr<std::vector<FailedRow>> StoreReader::Failed() {
+  ASSIGN_OR_RETURN(
+      Statement rows,
+      database_->Prepare(
+          "SELECT t.trial, coalesce(p.name, ''), g.generation, g.origin, g.label, t.purpose, t.state, t.failure, "
+          "(SELECT count(*) FROM failures f WHERE f.trial = coalesce(t.same_as, t.trial) AND f.forgiven = 0), "
+          "(SELECT json_group_array(name) FROM (SELECT DISTINCT w.name AS name FROM failures f JOIN workers w ON "
+          "w.worker = f.worker WHERE f.trial = coalesce(t.same_as, t.trial) AND f.forgiven = 0 ORDER BY w.name)) "
+          "FROM trials t JOIN genomes g ON g.genome = t.genome LEFT JOIN phases p ON p.phase = g.phase "
+          "WHERE t.state IN ('failed', 'infeasible') ORDER BY t.trial"));
+  std::vector<FailedRow> failed;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, rows.Step());
+    if (!more) return failed;
+    ASSIGN_OR_RETURN(FailedRow row, FailedFromRow(rows));
+    failed.push_back(std::move(row));
+  }
+}
+
+absl::StatusOr<IntegrityReport> StoreReader::Examine(int limit) {
+  ASSIGN_OR_RETURN(const Transaction transaction, Transaction::BeginRead(*database_));
+  return ExamineDatabase(*database_, limit);
 }
 
 }  // namespace heterosis

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/store/integrity.h"
 #include "coordinator/store/records.h"
 #include "coordinator/store/sqlite.h"
 
@@ -90,6 +91,21 @@ struct FailureRow {
   std::string message;
 };
 
+// A trial that has failed or is infeasible, and on whom.
+struct FailedRow {
+  int64_t trial = 0;
+  std::string phase;  // empty for parents
+  std::optional<int> generation;
+  Origin origin = Origin::kSampled;
+  std::string label;
+  Purpose purpose = Purpose::kSearch;
+  TrialState state = TrialState::kFailed;
+  std::string failure;               // its class; empty where no worker tried it
+  std::string message;               // why
+  int attempts = 0;                  // that failed
+  std::vector<std::string> workers;  // who made them, each name once, sorted
+};
+
 // Everything of one trial. Of a trial that shares another's outcome, shards and results are the other's.
 struct TrialDetails {
   TrialRecord trial;
@@ -119,6 +135,9 @@ class StoreReader {
   absl::StatusOr<std::vector<GenerationRow>> Generations();
   absl::StatusOr<std::vector<WorkerRow>> Workers();
   absl::StatusOr<TrialDetails> Trial(int64_t trial);  // NOT_FOUND, naming the ids that exist
+  absl::StatusOr<std::vector<FailedRow>> Failed();    // in the order of the trials
+  // Reads everything (integrity.h).
+  absl::StatusOr<IntegrityReport> Examine(int limit);
 
  private:
   explicit StoreReader(std::unique_ptr<Database> database) : database_(std::move(database)) {}

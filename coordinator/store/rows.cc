@@ -78,7 +78,7 @@ absl::StatusOr<TrialRecord> TrialFromRow(const Statement& row) {
 }
 
 absl::StatusOr<std::vector<ModelRecord>> ReadModels(Database& database) {
-  ASSIGN_OR_RETURN(Statement rows, database.Prepare("SELECT name, digest, role FROM models ORDER BY model"));
+  ASSIGN_OR_RETURN(Statement rows, database.Prepare("SELECT name, digest, role FROM intact_models ORDER BY model"));
   std::vector<ModelRecord> models;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<ModelRecord>> ReadModels(Database& database) {
 
 absl::StatusOr<std::vector<PhaseRecord>> ReadPhases(Database& database) {
   ASSIGN_OR_RETURN(Statement rows, database.Prepare("SELECT phase, name, dimension, population, generations "
-                                                    "FROM phases ORDER BY phase"));
+                                                    "FROM intact_phases ORDER BY phase"));
   std::vector<PhaseRecord> phases;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());

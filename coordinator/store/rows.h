@@ -12,15 +12,15 @@
 
 namespace heterosis {
 
-// Follow with a WHERE clause. Columns: those of GenomeFromRow.
+// Follow with a WHERE clause. Columns: those of GenomeFromRow. Needs AddIntactViews (checksum.h), as all below do.
 inline constexpr char kSelectGenomes[] =
     "SELECT genome, phase, generation, candidate, origin, label, genes, recipe, recipe_digest, fitness, chosen "
-    "FROM genomes ";
+    "FROM intact_genomes ";
 absl::StatusOr<GenomeRecord> GenomeFromRow(const Statement& row);
 
 inline constexpr char kSelectTrials[] =
     "SELECT t.trial, t.genome, t.purpose, t.split, t.sample_set, s.samples, t.shards, t.same_as, t.state, t.correct, "
-    "t.score, t.failure FROM trials t JOIN sample_sets s ON s.sample_set = t.sample_set ";
+    "t.score, t.failure FROM intact_trials t JOIN intact_sample_sets s ON s.sample_set = t.sample_set ";
 absl::StatusOr<TrialRecord> TrialFromRow(const Statement& row);
 
 absl::StatusOr<std::vector<ModelRecord>> ReadModels(Database& database);

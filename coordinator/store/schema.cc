@@ -9,7 +9,8 @@
 namespace heterosis {
 namespace {
 
-// Version 1.
+// Version 1. Each table has a column `checksum` over its other columns (checksum.h), as wide from the start as it will
+// be.
 constexpr char kTables[] = R"sql(
 CREATE TABLE experiment (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -22,14 +23,16 @@ CREATE TABLE experiment (
   epoch INTEGER NOT NULL DEFAULT 0,    -- starts of the coordinator, and rewinds
   oldest_epoch INTEGER NOT NULL DEFAULT 1,  -- attempts of earlier ones count no more: the run was rewound
   created_ms INTEGER NOT NULL,
-  finished_ms INTEGER
+  finished_ms INTEGER,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE models (
   model INTEGER PRIMARY KEY,           -- place in the config
   name TEXT NOT NULL UNIQUE,
   digest TEXT NOT NULL,
-  role TEXT NOT NULL CHECK (role IN ('base', 'source'))
+  role TEXT NOT NULL CHECK (role IN ('base', 'source')),
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE problems (
@@ -37,6 +40,7 @@ CREATE TABLE problems (
   sample INTEGER NOT NULL,             -- index in the split
   question TEXT NOT NULL,
   answer TEXT NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (split, sample)
 ) STRICT;
 
@@ -45,7 +49,8 @@ CREATE TABLE phases (
   name TEXT NOT NULL UNIQUE,
   dimension INTEGER NOT NULL,
   population INTEGER NOT NULL,
-  generations INTEGER NOT NULL         -- planned
+  generations INTEGER NOT NULL,        -- planned
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE stages (
@@ -55,14 +60,16 @@ CREATE TABLE stages (
   generation INTEGER,
   state TEXT NOT NULL CHECK (state IN ('open', 'done')),
   created_ms INTEGER NOT NULL,
-  finished_ms INTEGER
+  finished_ms INTEGER,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE sample_sets (
   sample_set TEXT PRIMARY KEY,         -- digest of split and samples
   split TEXT NOT NULL CHECK (split IN ('search', 'validation', 'test')),
   size INTEGER NOT NULL,
-  samples TEXT NOT NULL                -- JSON array of indexes in the split
+  samples TEXT NOT NULL,               -- JSON array of indexes in the split
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE generations (
@@ -72,6 +79,7 @@ CREATE TABLE generations (
   sample_set TEXT NOT NULL REFERENCES sample_sets,
   sigma REAL,                          -- the optimizer's step size when it asked
   snapshot BLOB,                       -- the optimizer's state when it asked; of the newest two only
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (phase, generation)
 ) STRICT;
 
@@ -86,7 +94,8 @@ CREATE TABLE genomes (
   recipe TEXT NOT NULL,                -- JSON
   recipe_digest TEXT NOT NULL,
   fitness REAL,
-  chosen INTEGER NOT NULL DEFAULT 0 CHECK (chosen IN (0, 1))
+  chosen INTEGER NOT NULL DEFAULT 0 CHECK (chosen IN (0, 1)),
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 CREATE INDEX genomes_by_phase ON genomes (phase, generation);
 CREATE INDEX genomes_by_recipe ON genomes (recipe_digest);
@@ -107,6 +116,7 @@ CREATE TABLE trials (
   failure TEXT NOT NULL DEFAULT '',
   created_ms INTEGER NOT NULL,
   finished_ms INTEGER,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   CHECK ((state = 'done') = (score IS NOT NULL))
 ) STRICT;
 CREATE INDEX trials_by_genome ON trials (genome);
@@ -118,7 +128,8 @@ CREATE TABLE workers (
   name TEXT NOT NULL,
   device TEXT NOT NULL,
   first_seen_ms INTEGER NOT NULL,
-  last_seen_ms INTEGER NOT NULL
+  last_seen_ms INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE shards (
@@ -131,6 +142,7 @@ CREATE TABLE shards (
   decode_seconds REAL,
   finished_ms INTEGER,
   vouched INTEGER NOT NULL DEFAULT 0 CHECK (vouched IN (0, 1)),  -- another worker agreed, or a canary after it was good
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (trial, shard)
 ) STRICT;
 
@@ -146,6 +158,7 @@ CREATE TABLE results (
   prompt_tokens INTEGER NOT NULL,
   new_tokens INTEGER NOT NULL,
   finish TEXT NOT NULL CHECK (finish IN ('eos', 'length', 'stop', 'repetition')),
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (trial, sample),
   FOREIGN KEY (trial, shard) REFERENCES shards
 ) STRICT;
@@ -161,6 +174,7 @@ CREATE TABLE failures (
   time_ms INTEGER NOT NULL,
   forgiven INTEGER NOT NULL DEFAULT 0 CHECK (forgiven IN (0, 1)),  -- of a trial that was taken up again: counts no more
   vouched INTEGER NOT NULL DEFAULT 0 CHECK (vouched IN (0, 1)),    -- its worker passed a canary after it
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   FOREIGN KEY (trial, shard) REFERENCES shards
 ) STRICT;
 CREATE INDEX failures_by_trial ON failures (trial);
@@ -170,6 +184,7 @@ CREATE TABLE audits (
   shard INTEGER NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('due', 'agreed', 'waived', 'undecided')),
   time_ms INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (trial, shard),
   FOREIGN KEY (trial, shard) REFERENCES shards
 ) STRICT;
@@ -179,7 +194,8 @@ CREATE TABLE trust (
   agreements INTEGER NOT NULL,         -- answers in a row that agreed with another worker's
   quarantined INTEGER NOT NULL CHECK (quarantined IN (0, 1)),
   reason TEXT NOT NULL DEFAULT '',     -- of the quarantine
-  time_ms INTEGER NOT NULL
+  time_ms INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE rewinds (
@@ -189,7 +205,8 @@ CREATE TABLE rewinds (
   shards_reopened INTEGER NOT NULL,
   stages_removed INTEGER NOT NULL,
   trials_removed INTEGER NOT NULL,
-  time_ms INTEGER NOT NULL
+  time_ms INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 -- Results of removed stages by workers that nothing is held against: used where the run comes to the same recipe on the
@@ -204,6 +221,7 @@ CREATE TABLE kept_shards (
   decode_seconds REAL,
   finished_ms INTEGER,
   vouched INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (recipe_digest, sample_set, shard)
 ) STRICT;
 CREATE TABLE kept_results (
@@ -219,13 +237,15 @@ CREATE TABLE kept_results (
   prompt_tokens INTEGER NOT NULL,
   new_tokens INTEGER NOT NULL,
   finish TEXT NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (recipe_digest, sample_set, sample),
   FOREIGN KEY (recipe_digest, sample_set, shard) REFERENCES kept_shards ON DELETE CASCADE
 ) STRICT;
 
 CREATE TABLE starts (
   epoch INTEGER PRIMARY KEY,           -- of the coordinator
-  time_ms INTEGER NOT NULL
+  time_ms INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 )sql"
                            R"sql(
@@ -331,14 +351,19 @@ std::span<const char* const> Migrations() {
 
 absl::Status CheckOurs(Database& database, std::span<const char* const> migrations) {
   const absl::StatusOr<int64_t> read = database.Number("PRAGMA application_id");
-  if (absl::IsDataLoss(read.status())) {
+  const absl::StatusOr<int64_t> version_read = database.Number("PRAGMA user_version");
+  const absl::StatusOr<int64_t> objects_read = database.Number("SELECT count(*) FROM sqlite_schema");
+  for (const absl::Status& status : {read.status(), version_read.status(), objects_read.status()}) {
+    // SQLite calls a file format that it does not know an error like any other.
+    if (!absl::IsDataLoss(status) && !absl::IsInternal(status)) {
+      RETURN_IF_ERROR(status);
+      continue;
+    }
     return absl::DataLossError(absl::StrCat(database.path(),
                                             ": not a database, or damaged at its beginning; choose another file with "
                                             "--db, or restore a backup"));
   }
-  ASSIGN_OR_RETURN(const int64_t application, read);
-  ASSIGN_OR_RETURN(const int64_t version, database.Number("PRAGMA user_version"));
-  ASSIGN_OR_RETURN(const int64_t objects, database.Number("SELECT count(*) FROM sqlite_schema"));
+  const int64_t application = *read, version = *version_read, objects = *objects_read;
   const bool is_empty = application == 0 && version == 0 && objects == 0;
   if (application != kApplicationId && !is_empty) {
     return absl::FailedPreconditionError(
@@ -348,6 +373,10 @@ absl::Status CheckOurs(Database& database, std::span<const char* const> migratio
     return absl::FailedPreconditionError(absl::StrCat(database.path(), ": written by a newer Heterosis (schema ",
                                                       version, "; this program knows up to ", migrations.size(),
                                                       "): use that version"));
+  }
+  if (version < 1 && !is_empty) {
+    return absl::DataLossError(
+        absl::StrCat(database.path(), ": damaged: has tables, but no version of them; restore a backup"));
   }
   return absl::OkStatus();
 }

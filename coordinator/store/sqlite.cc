@@ -42,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   if (handle == nullptr) return absl::ResourceExhaustedError(path + ": out of memory");
   std::unique_ptr<Database> database(new Database(handle, path));
   if (code != SQLITE_OK) return database->Error("opening the database");
-  sqlite3_busy_timeout(handle, 10'000);
+  database->set_busy_wait(std::chrono::seconds(10));
   // The file may be a stranger's: nothing in its schema is to be trusted with functions of ours.
   RETURN_IF_ERROR(database->Execute("PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON"));
   return database;
@@ -52,9 +52,17 @@ Database::~Database() {
   sqlite3_close_v2(handle_);
 }
 
+void Database::set_busy_wait(std::chrono::milliseconds wait) {
+  sqlite3_busy_timeout(handle_, static_cast<int>(wait.count()));
+}
+
 absl::Status Database::Error(std::string_view doing) const {
-  return absl::Status(CodeOf(sqlite3_extended_errcode(handle_)),
-                      absl::StrCat(path_, ": ", std::string(doing), ": ", sqlite3_errmsg(handle_)));
+  const std::string message = sqlite3_errmsg(handle_);
+  const absl::StatusCode code = CodeOf(sqlite3_extended_errcode(handle_));
+  if (message.starts_with(kDamagedRow)) return absl::Status(code, absl::StrCat(path_, ": ", message));
+  const absl::Status error(code, absl::StrCat(path_, ": ", std::string(doing), ": ", message));
+  if (absl::IsResourceExhausted(error) || absl::IsUnavailable(error)) trouble_ = error;
+  return error;
 }
 
 absl::Status Database::Execute(const std::string& sql) {
@@ -165,24 +173,33 @@ std::optional<double> Statement::OptionalDouble(int column) const {
 }
 
 absl::StatusOr<Transaction> Transaction::Begin(Database& database) {
-  RETURN_IF_ERROR(database.Execute("BEGIN IMMEDIATE"));
-  return Transaction(database);
+  const absl::Status begun = database.Execute("BEGIN IMMEDIATE");
+  if (!begun.ok()) {
+    database.write_observer_(begun);
+    return begun;
+  }
+  database.trouble_ = absl::OkStatus();
+  return Transaction(database, /*writes=*/true);
 }
 
 absl::StatusOr<Transaction> Transaction::BeginRead(Database& database) {
   RETURN_IF_ERROR(database.Execute("BEGIN"));
-  return Transaction(database);
+  return Transaction(database, /*writes=*/false);
 }
 
-Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+Transaction::Transaction(Transaction&& other) noexcept
+    : database_(std::exchange(other.database_, nullptr)), writes_(other.writes_) {}
 
 Transaction::~Transaction() {
+  if (database_ == nullptr) return;
+  if (writes_ && !database_->trouble_.ok()) database_->write_observer_(database_->trouble_);
   // A failed COMMIT may have rolled back by itself; then this one has nothing to do and says so.
-  if (database_ != nullptr) (void)database_->Execute("ROLLBACK");
+  (void)database_->Execute("ROLLBACK");
 }
 
 absl::Status Transaction::Commit() {
   RETURN_IF_ERROR(database_->Execute("COMMIT"));
+  if (writes_) database_->write_observer_(absl::OkStatus());
   database_ = nullptr;
   return absl::OkStatus();
 }

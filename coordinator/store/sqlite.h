@@ -2,7 +2,9 @@
 // SQLite behind Status: a connection, statements and transactions that clean up after themselves.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +19,9 @@ struct sqlite3_stmt;
 namespace heterosis {
 
 class Statement;
+
+// How the message begins of a row that does not fit its checksum (checksum.h).
+inline constexpr char kDamagedRow[] = "damaged: table ";
 
 // A connection to one database file. Not thread-safe. Errors begin with the file's path.
 class Database {
@@ -33,13 +38,23 @@ class Database {
   // The single number that `sql` gives (PRAGMA user_version, SELECT count(*)); an error when it gives no row.
   absl::StatusOr<int64_t> Number(std::string_view sql);
 
+  // Told how each transaction that writes has ended: OK when it is on disk, else the connection's error.
+  void set_write_observer(std::function<void(const absl::Status&)> observer) { write_observer_ = std::move(observer); }
+  // How long a statement waits for another program that holds the database.
+  void set_busy_wait(std::chrono::milliseconds wait);
+
   const std::string& path() const { return path_; }
+  sqlite3* handle() const { return handle_; }        // for checksum.cc
   absl::Status Error(std::string_view doing) const;  // the connection's last error
 
  private:
+  friend class Transaction;
   Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
   sqlite3* handle_;
   std::string path_;
+  std::function<void(const absl::Status&)> write_observer_ = [](const absl::Status&) {};
+  // The last error that may pass since the last transaction began: SQLite's own memory of it ends with the next call.
+  mutable absl::Status trouble_;
 };
 
 // A prepared statement. Bind parameters in order, then Run() it, or Step() through its rows; both start afresh after a
@@ -101,8 +116,9 @@ class Transaction {
   absl::Status Commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
+  Transaction(Database& database, bool writes) : database_(&database), writes_(writes) {}
   Database* database_;  // nullptr once it is over
+  bool writes_;
 };
 
 }  // namespace heterosis

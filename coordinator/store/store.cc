@@ -4,15 +4,21 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
+#include "common/base/failpoint.h"
 #include "common/base/json.h"
+#include "common/base/logging.h"
 #include "common/base/status.h"
+#include "coordinator/store/checksum.h"
+#include "coordinator/store/integrity.h"
 #include "coordinator/store/rewind.h"
 #include "coordinator/store/rows.h"
 #include "coordinator/store/schema.h"
@@ -28,15 +34,21 @@ class Store::Lock {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0) return absl::PermissionDeniedError(absl::StrCat(path, ": ", std::strerror(errno)));
     std::unique_ptr<Lock> lock(new Lock(file));
-    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          database_path, ": another coordinator is running on this database; stop it first, or choose another --db"));
+    // A child that a killed coordinator was just starting shares its lock until it has become a worker: a moment.
+    const auto end = std::chrono::steady_clock::now() + kLockWait;
+    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
+      if (std::chrono::steady_clock::now() >= end) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            database_path, ": another coordinator is running on this database; stop it first, or choose another --db"));
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     return lock;
   }
   ~Lock() { close(file_); }
 
  private:
+  static constexpr std::chrono::milliseconds kLockWait{3'000};
   explicit Lock(int file) : file_(file) {}
   int file_;
 };
@@ -54,8 +66,15 @@ absl::StatusOr<std::string> CreatePrivately(const std::string& path) {
   return error ? path : canonical.string();
 }
 
+// A database that was copied or restored may be open to others, and SQLite gives the log beside it the same mode.
+// Another user's file, given to us to write, keeps its mode.
+void MakePrivate(const std::string& path) {
+  for (const char* file : {"", "-wal", "-shm"}) (void)!chmod((path + file).c_str(), 0600);
+}
+
 absl::Status InsertProblems(Database& database, Split split, const std::vector<Problem>& problems) {
-  ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO problems VALUES (?, ?, ?, ?)"));
+  ASSIGN_OR_RETURN(Statement insert,
+                   database.Prepare("INSERT INTO problems (split, sample, question, answer) VALUES (?, ?, ?, ?)"));
   for (size_t i = 0; i < problems.size(); ++i) {
     insert.Bind(Name(split)).Bind(static_cast<int64_t>(i)).Bind(problems[i].question).Bind(problems[i].answer);
     RETURN_IF_ERROR(insert.Run());
@@ -95,7 +114,9 @@ absl::Status SpreadFitness(Database& database, int64_t trial) {
 }
 
 absl::Status InsertTrials(Database& database, const StageCommit& commit, int64_t now_ms) {
-  ASSIGN_OR_RETURN(Statement insert_set, database.Prepare("INSERT OR IGNORE INTO sample_sets VALUES (?, ?, ?, ?)"));
+  ASSIGN_OR_RETURN(
+      Statement insert_set,
+      database.Prepare("INSERT OR IGNORE INTO sample_sets (sample_set, split, size, samples) VALUES (?, ?, ?, ?)"));
   ASSIGN_OR_RETURN(
       Statement insert,
       database.Prepare("INSERT INTO trials (trial, stage, genome, purpose, split, sample_set, shards, same_as, state, "
@@ -188,29 +209,63 @@ absl::Status MarkSeen(Database& database, std::string_view worker, int64_t now_m
 }  // namespace
 
 Store::Store(StoreOptions options, std::unique_ptr<Lock> lock, std::unique_ptr<Database> database)
-    : options_(std::move(options)), lock_(std::move(lock)), database_(std::move(database)) {}
+    : options_(std::move(options)), lock_(std::move(lock)), database_(std::move(database)) {
+  database_->set_write_observer([this](const absl::Status& status) { OnWrite(status); });
+  database_->set_busy_wait(options_.busy_wait);
+}
 Store::~Store() = default;
+
+void Store::OnWrite(const absl::Status& status) {
+  const bool may_pass = absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
+  if (!status.ok() && !may_pass) return;  // whoever called is told
+  if (trying_) {
+    paused_ = !status.ok();
+    return;
+  }
+  if (trouble_ && status.ok()) LogInfo("writing works again, work goes on");
+  if (!trouble_ && !status.ok()) {
+    LogError(absl::StrCat("nothing can be written, work is paused until it can: ", Message(status),
+                          absl::IsResourceExhausted(status) ? "; free some space on its disk" : ""));
+  }
+  trouble_ = paused_ = !status.ok();
+}
+
+// The page of the experiment's row is written, with what it has: SQLite keeps a page that has been touched for changed.
+void Store::TryWriting() {
+  if (!paused_) return;
+  trying_ = true;
+  database_->set_busy_wait(std::chrono::milliseconds(0));
+  if (absl::StatusOr<Transaction> transaction = Transaction::Begin(*database_); transaction.ok()) {
+    const absl::Status touched =
+        database_->Execute("UPDATE experiment SET epoch = epoch + 1; UPDATE experiment SET epoch = epoch - 1");
+    if (touched.ok()) (void)transaction->Commit();
+  }
+  database_->set_busy_wait(options_.busy_wait);
+  trying_ = false;
+}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
   ASSIGN_OR_RETURN(const std::string path, CreatePrivately(options.path));
   ASSIGN_OR_RETURN(std::unique_ptr<Lock> lock, Lock::Take(path));
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, Database::Mode::kReadWriteCreate));
   RETURN_IF_ERROR(CheckOurs(*database, Migrations()));  // before anything of a stranger's file is changed
+  MakePrivate(path);
   RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
   RETURN_IF_ERROR(Migrate(*database, Migrations()));
-  ASSIGN_OR_RETURN(Statement check, database->Prepare("PRAGMA quick_check(1)"));
-  ASSIGN_OR_RETURN(const bool row, check.Step());
-  if (row && check.Text(0) != "ok") {
-    return absl::DataLossError(
-        absl::StrCat(path, ": damaged (", check.Text(0), "); restore a backup, or salvage it with sqlite3's .recover"));
-  }
+  RETURN_IF_ERROR(AddIntactViews(*database));
+  RETURN_IF_ERROR(KeepChecksums(*database));
+  RETURN_IF_ERROR(CheckIntegrity(*database));
   return std::unique_ptr<Store>(new Store(std::move(options), std::move(lock), std::move(database)));
 }
 
 absl::Status Store::Commit(Transaction& transaction, std::string_view what) {
-  if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(absl::StrCat("before ", std::string(what))));
+  const std::string before = absl::StrCat("before ", std::string(what)),
+                    after = absl::StrCat("after ", std::string(what));
+  if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(before));
+  Failpoint(before);
   RETURN_IF_ERROR(transaction.Commit());
-  if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(absl::StrCat("after ", std::string(what))));
+  Failpoint(after);
+  if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(after));
   return absl::OkStatus();
 }
 
@@ -226,7 +281,9 @@ absl::Status Store::CreateExperiment(const ExperimentRecord& experiment, int64_t
   for (const ModelRecord& record : experiment.models) {
     RETURN_IF_ERROR(model.Bind(record.name).Bind(record.digest).Bind(record.role).Run());
   }
-  ASSIGN_OR_RETURN(Statement phase, database_->Prepare("INSERT INTO phases VALUES (?, ?, ?, ?, ?)"));
+  ASSIGN_OR_RETURN(Statement phase,
+                   database_->Prepare(
+                       "INSERT INTO phases (phase, name, dimension, population, generations) VALUES (?, ?, ?, ?, ?)"));
   for (const PhaseRecord& record : experiment.phases) {
     phase.Bind(record.phase).Bind(record.name).Bind(record.dimension).Bind(record.population).Bind(record.generations);
     RETURN_IF_ERROR(phase.Run());
@@ -241,7 +298,7 @@ absl::StatusOr<int> Store::BeginEpoch(int64_t now_ms) {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   RETURN_IF_ERROR(database_->Execute("UPDATE experiment SET epoch = epoch + 1"));
   ASSIGN_OR_RETURN(const int64_t epoch, database_->Number("SELECT epoch FROM experiment"));
-  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO starts VALUES (?, ?)"));
+  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO starts (epoch, time_ms) VALUES (?, ?)"));
   RETURN_IF_ERROR(insert.Bind(epoch).Bind(now_ms).Run());
   RETURN_IF_ERROR(Commit(transaction, "epoch"));
   return static_cast<int>(epoch);
@@ -307,9 +364,12 @@ absl::Status Store::CommitFailure(const FailureCommit& commit, int64_t now_ms) {
 
 absl::Status Store::CommitWorker(const WorkerRecord& worker, int64_t now_ms) {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  ASSIGN_OR_RETURN(Statement insert, database_->Prepare("INSERT INTO workers VALUES (?1, ?2, ?3, ?4, ?4) "
-                                                        "ON CONFLICT (worker) DO UPDATE SET name = ?2, device = ?3, "
-                                                        "last_seen_ms = ?4"));
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      database_->Prepare(
+          "INSERT INTO workers (worker, name, device, first_seen_ms, last_seen_ms) VALUES (?1, ?2, ?3, ?4, ?4) "
+          "ON CONFLICT (worker) DO UPDATE SET name = ?2, device = ?3, "
+          "last_seen_ms = ?4"));
   RETURN_IF_ERROR(insert.Bind(worker.session).Bind(worker.name).Bind(worker.device).Bind(now_ms).Run());
   return Commit(transaction, "worker");
 }

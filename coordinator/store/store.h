@@ -3,6 +3,7 @@
 // `coordinator best` and sqlite3 may look at any time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,18 +24,28 @@ struct StoreOptions {
   // Called right before and right after each COMMIT ("before stage", "after shard", ...); an error ends the call there,
   // with nothing or everything written. For tests of crashes.
   std::function<absl::Status(std::string_view point)> commit_hook;
+  // How long a write waits for another program that holds the database, before it fails.
+  std::chrono::milliseconds busy_wait{2'000};
 };
 
 // Thread-compatible. Every write is one transaction and on disk when the call returns OK; after an error nothing was
 // written, unless SQLite says otherwise in the message. Times are milliseconds since 1970 (Clock::Wall).
 class Store {
  public:
-  // Opens or creates the database (mode 0600) and locks it (PATH.lock) against a second coordinator. Refuses: a file
-  // that is no database of ours, a newer schema, a database in use. An older schema is migrated.
+  // Opens or creates the database (mode 0600, also of one that was open to others) and locks it (PATH.lock) against a
+  // second coordinator. Refuses: a file that is no database of ours or is damaged in any row (integrity.h), a newer
+  // schema, a database in use. An older schema is migrated.
   static absl::StatusOr<std::unique_ptr<Store>> Open(StoreOptions options);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
+
+  // Whether a write has failed for a reason that may pass (a full disk, another program's lock), and none has worked
+  // since. Nothing new should be begun then; what was not acknowledged may be written again at any time. Says so in
+  // the log: one line when it begins, one when the first write works again, however often it is tried between.
+  bool paused() const { return paused_; }
+  // Tries to write a page where paused; changes nothing. Call about once a second.
+  void TryWriting();
 
   // False for a database that was just created.
   absl::StatusOr<bool> HasExperiment();
@@ -88,15 +99,20 @@ class Store {
   absl::StatusOr<int64_t> LastTrialId();   // 0 when there is none
   absl::StatusOr<int64_t> LastGenomeId();  // 0 when there is none
   absl::StatusOr<int64_t> SamplesDone();   // scored so far, over all trials
+  absl::StatusOr<int64_t> NewestTime();    // of all times in the database; 0 when there is none
 
  private:
   class Lock;
   Store(StoreOptions options, std::unique_ptr<Lock> lock, std::unique_ptr<Database> database);
   absl::Status Commit(Transaction& transaction, std::string_view what);
+  void OnWrite(const absl::Status& status);
 
   const StoreOptions options_;
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Database> database_;
+  bool trouble_ = false;  // told in the log
+  bool paused_ = false;
+  bool trying_ = false;  // within TryWriting
 };
 
 }  // namespace heterosis

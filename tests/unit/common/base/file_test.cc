@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -64,6 +66,34 @@ TEST_F(FileTest, FailedWriteLeavesTheOldContentAndNoTemporaryFile) {
   EXPECT_TRUE(IsDirectory(folder));
   EXPECT_EQ(FileCount(), 1u);
   EXPECT_EQ(WriteFileAtomic(folder_ / "none/file", "x").code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(FileTest, AWrittenFileIsForItsOwnerOnlyWhateverTheUmaskOrTheFileBefore) {
+  const mode_t before = umask(0);
+  const std::string path = Write("file", "old");
+  ASSERT_EQ(chmod(path.c_str(), 0644), 0);
+  ASSERT_TRUE(WriteFileAtomic(path, "new").ok());
+  umask(before);
+  struct stat status {};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(FileTest, ManyThreadsMayWriteOneFileAtOnce) {
+  const std::string path = folder_ / "file";
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&path, i] {
+      for (int round = 0; round < 50; ++round) {
+        const absl::Status written = WriteFileAtomic(path, std::string(10'000, static_cast<char>('a' + i)));
+        EXPECT_TRUE(written.ok()) << written;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::string content = *ReadFile(path);
+  EXPECT_EQ(content, std::string(10'000, content[0]));  // one writer's, whole
+  EXPECT_EQ(FileCount(), 1u);
 }
 
 TEST_F(FileTest, MissingFileIsNotFoundAndNamed) {

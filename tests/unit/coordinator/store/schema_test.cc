@@ -85,7 +85,7 @@ TEST_F(SchemaTest, ATrialIsDoneExactlyWhenItHasAScore) {
 TEST_F(SchemaTest, ALaterStepIsRunOnAnOlderDatabaseAndKeepsItsRows) {
   const auto database = OpenDatabase();
   ASSERT_TRUE(Migrate(*database, Migrations()).ok());
-  ASSERT_TRUE(database->Execute("INSERT INTO starts VALUES (1, 5)").ok());
+  ASSERT_TRUE(database->Execute("INSERT INTO starts (epoch, time_ms) VALUES (1, 5)").ok());
   const std::array steps = {Migrations()[0], "ALTER TABLE starts ADD COLUMN host TEXT NOT NULL DEFAULT 'unknown'"};
   ASSERT_TRUE(Migrate(*database, steps).ok());
   EXPECT_EQ(Number(*database, "PRAGMA user_version"), 2);

@@ -31,6 +31,15 @@ TEST_F(StoreTest, TheDatabaseIsForItsOwnerOnly) {
   EXPECT_EQ(ModeOf(path_ + ".lock"), 0600u);
 }
 
+TEST_F(StoreTest, ADatabaseThatWasOpenToOthersIsMadePrivate) {
+  store_.reset();
+  ASSERT_EQ(chmod(path_.c_str(), 0644), 0);
+  Open();
+  ASSERT_TRUE(store_->BeginEpoch(Now()).ok());
+  EXPECT_EQ(ModeOf(path_), 0600u);
+  EXPECT_EQ(ModeOf(path_ + "-wal"), 0600u);
+}
+
 TEST_F(StoreTest, ASecondCoordinatorIsRefusedUntilTheFirstEnds) {
   const auto second = Store::Open({.path = path_});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
@@ -378,6 +387,9 @@ TEST_F(StoreTest, OnlyTheNewestTwoSnapshotsAreKept) {
   const StageCommit first = FirstGeneration();
   ASSERT_TRUE(Stage(first).ok());
   EXPECT_EQ(store_->Snapshot(0, 0).value(), first.snapshot);
+  for (const TrialRecord& trial : first.trials) {
+    if (!trial.same_as.has_value()) Score(trial, 1);
+  }
   for (const auto& [phase, generation] : std::vector<std::pair<int, int>>{{0, 1}, {1, 0}}) {
     const int64_t id = store_->LastGenomeId().value() + 1;
     const StageCommit next{.stage = {.kind = StageKind::kGeneration, .phase = phase, .generation = generation},
@@ -385,6 +397,7 @@ TEST_F(StoreTest, OnlyTheNewestTwoSnapshotsAreKept) {
                            .trials = {TrialOf(id, id, Purpose::kSearch, Whole(Split::kSearch))},
                            .snapshot = "state " + std::to_string(phase) + std::to_string(generation)};
     ASSERT_TRUE(Stage(next).ok());
+    if (phase == 0) Score(next.trials[0], 1);
   }
   Open();
   EXPECT_EQ(store_->Snapshot(0, 0).status().code(), absl::StatusCode::kNotFound);

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <thread>
@@ -33,12 +35,18 @@ constexpr milliseconds kTick{200};
 constexpr milliseconds kDrain{8'000};  // for workers to hear that it is over
 constexpr milliseconds kGoodbyePoll{20};
 
-volatile sig_atomic_t g_stop_signals = 0;
+std::atomic<int> g_stop_signals = 0;
+static_assert(std::atomic<int>::is_always_lock_free, "used in a signal handler");
 
 void OnStopSignal(int) {
   // The first asks for an orderly end; everything that counts is on disk already, so the second may end at once.
-  g_stop_signals = g_stop_signals + 1;
-  if (g_stop_signals > 1) _exit(130);
+  if (g_stop_signals.fetch_add(1) > 0) _exit(130);
+}
+
+// An admin's call is the first signal, and never the second.
+void OnStopCall() {
+  int none = 0;
+  g_stop_signals.compare_exchange_strong(none, 1);
 }
 
 void CatchStopSignals() {
@@ -62,6 +70,13 @@ std::string WorkerProgram(const RunOptions& options) {
 ServerOptions ListenOptions(const RunOptions& options) {
   ServerOptions server;
   server.insecure = options.insecure;
+  server.tls_cert = options.tls_cert;
+  server.tls_key = options.tls_key;
+  server.tls_client_ca = options.tls_client_ca;
+  server.token_file = options.token_file;
+  if (const char* tokens = std::getenv("HETEROSIS_TOKENS"); tokens != nullptr) server.tokens = tokens;
+  server.local_workers = options.local_workers > 0;
+  server.on_stop = OnStopCall;
   if (!options.listen.empty()) {
     server.address = options.listen;
   } else if (options.local_workers > 0) {
@@ -70,11 +85,12 @@ ServerOptions ListenOptions(const RunOptions& options) {
   return server;
 }
 
-LocalWorkersOptions LocalOptions(const RunOptions& options, const Inputs& inputs, const std::string& address,
+LocalWorkersOptions LocalOptions(const RunOptions& options, const Inputs& inputs, const Server& server,
                                  const std::string& database) {
   LocalWorkersOptions local;
   local.program = WorkerProgram(options);
-  local.coordinator = address;
+  local.coordinator = server.local_address();
+  local.token = server.local_token();
   local.models = inputs.model_folders;
   local.count = options.local_workers;
   local.threads =
@@ -152,7 +168,7 @@ absl::Status RunCoordinator(const RunOptions& options) {
   LogInfo(absl::StrFormat("experiment \"%s\", database %s, waiting for workers on %s", experiment->name(), database,
                           server->address()));
 
-  LocalWorkersOptions local = LocalOptions(options, inputs, server->address(), database);
+  LocalWorkersOptions local = LocalOptions(options, inputs, *server, database);
   local.on_exit = [&service](const std::string& worker) { service.WorkerLost(worker); };
   LocalWorkers workers(std::move(local));
   if (options.local_workers > 0) RETURN_IF_ERROR(workers.Start());

@@ -13,6 +13,8 @@ struct RunOptions {
   std::string database;  // empty: NAME.db beside the current folder, NAME being the experiment's
   std::string listen;    // empty: 127.0.0.1:50551, or a free port where only local workers are used
   bool insecure = false;
+  std::string tls_cert, tls_key, tls_client_ca;  // PEM files, as coordinator/service/server.h has them
+  std::string token_file;                        // empty: the environment variable HETEROSIS_TOKENS, if it is there
   int local_workers = 0;
   std::string worker_program;  // empty: `worker` beside this program
   bool live_progress = false;

@@ -36,6 +36,24 @@ std::string Describe(int wait_status) {
   return absl::StrCat("exit status ", WEXITSTATUS(wait_status));
 }
 
+// Ours, less the secrets: a worker gets its own token and no other.
+std::vector<std::string> WorkerEnvironment(const std::string& token) {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (!text.starts_with("HETEROSIS_TOKEN=") && !text.starts_with("HETEROSIS_TOKENS=")) environment.emplace_back(text);
+  }
+  if (!token.empty()) environment.push_back(absl::StrCat("HETEROSIS_TOKEN=", token));
+  return environment;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 }  // namespace
 
 LocalWorkers::LocalWorkers(LocalWorkersOptions options)
@@ -86,9 +104,9 @@ absl::Status LocalWorkers::Spawn(Slot& slot, size_t index) {
     words.push_back("--model");
     words.push_back(absl::StrCat(name, "=", folder));
   }
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  std::vector<char*> argv = Pointers(words);
+  std::vector<std::string> variables = WorkerEnvironment(options_.token);
+  std::vector<char*> environment = Pointers(variables);
   const std::string log = LogPath(index);
   const pid_t parent = getpid();
 
@@ -105,7 +123,7 @@ absl::Status LocalWorkers::Spawn(Slot& slot, size_t index) {
       if (fd >= 0) dup2(fd, STDERR_FILENO);
     }
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    execv(argv[0], argv.data());
+    execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
   slot.pid = pid;

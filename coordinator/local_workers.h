@@ -20,6 +20,7 @@ namespace heterosis {
 struct LocalWorkersOptions {
   std::string program;                        // path of the worker
   std::string coordinator;                    // HOST:PORT to dial
+  std::string token;                          // to show there, given by the environment; empty: none
   std::map<std::string, std::string> models;  // name -> folder
   int count = 0;
   int threads = 1;         // of each worker

@@ -20,6 +20,7 @@
 #include "coordinator/cli/failed.h"
 #include "coordinator/cli/format.h"
 #include "coordinator/cli/show.h"
+#include "coordinator/service/admin_client.h"
 
 namespace heterosis {
 namespace {
@@ -37,6 +38,8 @@ struct Arguments {
   ShowOptions show;
   std::string show_format = "table";
   ExportOptions export_options;
+  AdminTarget target;
+  std::string progress_format = "text";
 };
 
 constexpr std::array kFormats = {Named<Format>{Format::kTable, "table"}, Named<Format>{Format::kJson, "json"},
@@ -50,8 +53,16 @@ void AddRun(CLI::App& app, Arguments& arguments) {
   app.add_option("--listen", run.listen,
                  "Where workers dial in; default 127.0.0.1:50551, or a free port with --local-workers")
       ->type_name("ADDR:PORT");
+  app.add_option("--tls-cert", run.tls_cert, "Use TLS: the certificate (chain) of this coordinator")->type_name("FILE");
+  app.add_option("--tls-key", run.tls_key, "Its private key; nobody else may read the file")->type_name("FILE");
+  app.add_option("--tls-client-ca", run.tls_client_ca,
+                 "Let in only clients with a certificate of this authority (mutual TLS)")
+      ->type_name("FILE");
+  app.add_option("--token-file", run.token_file,
+                 "Tokens, a line `worker|reader|admin TOKEN` each; default: $HETEROSIS_TOKENS")
+      ->type_name("FILE");
   app.add_flag("--insecure", run.insecure,
-               "Permit --listen beyond this machine, without TLS: anyone on that network may join");
+               "Permit --listen beyond this machine without TLS or tokens: anyone on that network may join");
   app.add_option("--local-workers", run.local_workers, "Start and supervise this many CPU workers here")
       ->check(CLI::Range(0, 256))
       ->type_name("N");
@@ -104,6 +115,32 @@ CLI::App* AddExport(CLI::App& app, Arguments& arguments) {
   return command;
 }
 
+void AddTarget(CLI::App& command, AdminTarget& target) {
+  command.add_option("--connect", target.address, "Where the coordinator listens")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  command.add_option("--tls-ca", target.security.tls_ca, "Use TLS: the authority that vouches for the coordinator")
+      ->type_name("FILE");
+  command.add_option("--tls-cert", target.security.tls_cert, "The certificate to show to it")->type_name("FILE");
+  command.add_option("--tls-key", target.security.tls_key, "Its private key")->type_name("FILE");
+  command.add_option("--token-file", target.security.token_file, "The file of the token; default: $HETEROSIS_TOKEN")
+      ->type_name("FILE");
+  command.add_flag("--insecure", target.security.insecure, "Permit another machine without TLS");
+}
+
+CLI::App* AddProgress(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("progress", "Ask a running coordinator how far it has come");
+  AddTarget(*command, arguments.target);
+  command->add_option("--format", arguments.progress_format, "How to print")->check(CLI::IsMember({"text", "json"}));
+  return command;
+}
+
+CLI::App* AddStop(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("stop", "End a running coordinator in order, as SIGTERM does");
+  AddTarget(*command, arguments.target);
+  return command;
+}
+
 absl::StatusOr<std::string> RunBest(Arguments& arguments) {
   ASSIGN_OR_RETURN(arguments.best.format, ValueIn(kFormats, "format", arguments.best_format));
   if (arguments.best_failed) return Failed(arguments.best.database, arguments.best.format);
@@ -125,6 +162,8 @@ int Main(int argc, char** argv) {
   CLI::App* best = AddBest(app, arguments);
   CLI::App* show = AddShow(app, arguments);
   CLI::App* export_command = AddExport(app, arguments);
+  CLI::App* progress = AddProgress(app, arguments);
+  CLI::App* stop = AddStop(app, arguments);
   app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
@@ -137,6 +176,8 @@ int Main(int argc, char** argv) {
   if (*check) return Print(Check(arguments.check_config));
   if (*best) return Print(RunBest(arguments));
   if (*show) return Print(RunShow(arguments));
+  if (*progress) return Print(AskProgress(arguments.target, arguments.progress_format == "json"));
+  if (*stop) return Tell(AskToStop(arguments.target));
   if (*export_command) return Tell(Export(arguments.export_options));
   if (arguments.run.config.empty()) {
     std::fprintf(stderr, "error: --config FILE is missing (coordinator --help lists the commands)\n");

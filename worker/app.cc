@@ -129,13 +129,15 @@ absl::Status Work(const WorkOptions& options) {
   sigaction(SIGINT, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
+  // What is wrong with the options is told before anything is started.
+  ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorClient> client,
+                   MakeCoordinatorClient(options.coordinator, options.security));
   const std::unique_ptr<ChildTrialRunner> runner = MakeChildTrialRunner(RunnerOptions(options), g_stop);
   RETURN_IF_ERROR(runner->Start());
   // A GPU that is not there is told before the coordinator is dialled; a CPU is, and its child loads meanwhile.
   if (options.setup.gpu >= 0) {
     if (const absl::Status ready = runner->WaitReady(); !ready.ok()) return g_stop ? absl::OkStatus() : ready;
   }
-  const std::unique_ptr<CoordinatorClient> client = MakeCoordinatorClient(options.coordinator);
   SessionOptions session;
   session.device = DeviceAndMake(options.setup);
   session.worker_name = options.name.empty() ? absl::StrCat(HostName(), ":", DeviceName(options.setup)) : options.name;

@@ -5,13 +5,15 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "proto/channel.h"
 #include "worker/supervisor/serve_evaluation.h"
 
 namespace heterosis {
 
 struct WorkOptions {
   std::string coordinator;  // HOST:PORT
-  std::string name;         // empty: host name and device
+  ClientSecurity security;
+  std::string name;  // empty: host name and device
   EvaluationSetup setup;
   std::string spool;               // a folder; empty: DefaultSpoolFolder; "none": nothing is kept
   int hang_seconds = 0;            // 0: as ChildTrialRunnerOptions has it

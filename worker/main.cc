@@ -95,6 +95,15 @@ void AddWork(CLI::App& app, Arguments& arguments) {
   app.add_option("--coordinator", arguments.work.coordinator, "Where the coordinator listens")
       ->default_val("127.0.0.1:50551")
       ->type_name("HOST:PORT");
+  ClientSecurity& security = arguments.work.security;
+  app.add_option("--tls-ca", security.tls_ca,
+                 "Use TLS: the certificate of the authority that vouches for the coordinator")
+      ->type_name("FILE");
+  app.add_option("--tls-cert", security.tls_cert, "The certificate to show to the coordinator")->type_name("FILE");
+  app.add_option("--tls-key", security.tls_key, "Its private key")->type_name("FILE");
+  app.add_option("--token-file", security.token_file, "The file of the token; default: $HETEROSIS_TOKEN")
+      ->type_name("FILE");
+  app.add_flag("--insecure", security.insecure, "Permit a coordinator on another machine without TLS");
   app.add_option("--name", arguments.work.name, "This worker's name, for people; default: host and device");
   app.add_option("--spool", arguments.work.spool,
                  "Where finished shards wait while no coordinator takes them; none: nowhere")

@@ -228,6 +228,7 @@ void CheckName(const std::string& key, const std::string& name, ConfigIssues& is
     issues.Add(key, absl::StrCat(key, " \"", name, "\" may have only letters, digits, '.', '_' and '-'"));
     return;
   }
+  if (name.starts_with('.')) issues.Add(key, absl::StrCat(key, " \"", name, "\" must not begin with a dot"));
 }
 
 void CheckModelName(const std::string& key, const std::string& name, const v1::Experiment& config,

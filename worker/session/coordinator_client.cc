@@ -8,6 +8,7 @@
 
 #include "common/base/status.h"
 #include "heterosis/v1/worker_service.grpc.pb.h"
+#include "proto/channel.h"
 #include "proto/wire.h"
 
 namespace heterosis {
@@ -16,16 +17,11 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kCallDeadline{20'000};
-constexpr int kMessageBytesMax = 64 << 20;
-
-absl::Status ToStatus(const grpc::Status& status) {
-  if (status.ok()) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
 
 class GrpcClient : public CoordinatorClient {
  public:
-  explicit GrpcClient(const std::string& address) : stub_(v1::WorkerService::NewStub(MakeChannel(address))) {}
+  explicit GrpcClient(Dialled dialled)
+      : dialled_(std::move(dialled)), stub_(v1::WorkerService::NewStub(dialled_.channel)) {}
 
   absl::StatusOr<Registration> Register(const std::string& worker, const std::string& device) override {
     v1::RegisterRequest request;
@@ -106,18 +102,6 @@ class GrpcClient : public CoordinatorClient {
   }
 
  private:
-  static std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-    grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-    // A partition is noticed within seconds instead of minutes (shared/facts/reliability.md).
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-    // Coordinators are dialled directly: a proxy that http_proxy names cannot reach 127.0.0.1 or a cluster's hosts.
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  }
-
   absl::StatusOr<bool> Report(const LeaseHolder& holder, v1::ReportRequest& request) {
     request.set_session(holder.session);
     request.set_run(holder.run);
@@ -135,17 +119,21 @@ class GrpcClient : public CoordinatorClient {
   template <typename Method, typename Request, typename Response>
   absl::Status Call(milliseconds deadline, Method method, const Request& request, Response* response) {
     grpc::ClientContext context;
+    Authorize(dialled_, context);
     context.set_deadline(std::chrono::system_clock::now() + deadline);
     return ToStatus(((*stub_).*method)(&context, request, response));
   }
 
+  const Dialled dialled_;
   std::unique_ptr<v1::WorkerService::Stub> stub_;
 };
 
 }  // namespace
 
-std::unique_ptr<CoordinatorClient> MakeCoordinatorClient(const std::string& address) {
-  return std::make_unique<GrpcClient>(address);
+absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeCoordinatorClient(const std::string& address,
+                                                                         const ClientSecurity& security) {
+  ASSIGN_OR_RETURN(Dialled dialled, Dial(address, security));
+  return std::unique_ptr<CoordinatorClient>(std::make_unique<GrpcClient>(std::move(dialled)));
 }
 
 }  // namespace heterosis

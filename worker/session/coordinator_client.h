@@ -12,6 +12,7 @@
 #include "common/trial/canary.h"
 #include "common/trial/task.h"
 #include "common/trial/trial.h"
+#include "proto/channel.h"
 
 namespace heterosis {
 
@@ -41,7 +42,8 @@ struct LeaseHolder {
 };
 
 // Errors carry gRPC's code: UNAVAILABLE and DEADLINE_EXCEEDED are worth a retry, NOT_FOUND asks for a new registration,
-// FAILED_PRECONDITION is final, INVALID_ARGUMENT to a report says that this one will never be taken.
+// FAILED_PRECONDITION, UNAUTHENTICATED and PERMISSION_DENIED are final, INVALID_ARGUMENT to a report says that this one
+// will never be taken.
 class CoordinatorClient {
  public:
   virtual ~CoordinatorClient() = default;
@@ -58,7 +60,8 @@ class CoordinatorClient {
   virtual absl::StatusOr<bool> Report(const LeaseHolder& holder, const CanaryResult& canary) = 0;
 };
 
-// `address` is HOST:PORT. Connects lazily and again whenever needed.
-std::unique_ptr<CoordinatorClient> MakeCoordinatorClient(const std::string& address);
+// `address` is HOST:PORT. Connects lazily and again whenever needed. Errors are those of Dial (proto/channel.h).
+absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeCoordinatorClient(const std::string& address,
+                                                                         const ClientSecurity& security = {});
 
 }  // namespace heterosis

@@ -35,7 +35,7 @@ class ServerTest : public ExperimentTest {
     server_ = std::move(*server);
     return absl::OkStatus();
   }
-  std::unique_ptr<CoordinatorClient> Client() { return MakeCoordinatorClient(server_->address()); }
+  std::unique_ptr<CoordinatorClient> Client() { return *MakeCoordinatorClient(server_->address()); }
 
   std::vector<ModelIdentity> Models() const {
     std::vector<ModelIdentity> models;

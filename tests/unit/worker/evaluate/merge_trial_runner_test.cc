@@ -59,6 +59,23 @@ class MergeTrialRunnerTest : public ::testing::Test {
   std::unique_ptr<TrialRunner> runner_;
 };
 
+// A recipe comes over the network: what it names is looked up among the worker's models, and is never a path.
+TEST_F(MergeTrialRunnerTest, ARecipeCannotNameAPath) {
+  const std::string real = DemoModels().at("ja");  // a folder that could well be opened
+  for (const std::string& name : {std::string("../x"), std::string("/etc/passwd"), std::string(".."),
+                                  std::string("../ja"), std::string("./ja"), real}) {
+    Recipe base = Merged(1, 1), source = Merged(1, 1), tokenizer = Merged(1, 1);
+    base.base = name;
+    source.sources[1] = name;
+    tokenizer.tokenizer = name;
+    for (const Recipe& recipe : {base, source, tokenizer, Only(name)}) {
+      const absl::Status status = Run(recipe).status();
+      EXPECT_FALSE(status.ok()) << name;
+      EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("no model \"", name, "\""))) << name;
+    }
+  }
+}
+
 // The unmerged model's recipe gives what the model on disk gives, by a way without any merging.
 TEST_F(MergeTrialRunnerTest, AParentsRecipeAnswersAsTheParentItself) {
   for (const std::string name : {"ja", "math"}) {

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Implements acceptor.h with poll and accept4.
+#include "coordinator/service/acceptor.h"
+
+#include <malloc.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "common/base/logging.h"
+#include "common/base/status.h"
+
+namespace heterosis {
+namespace {
+
+constexpr int kBacklog = 512;
+constexpr int kLookMs = 20;  // how often abusers are looked for
+constexpr int kPauseMs = 100;
+constexpr std::chrono::milliseconds kTrimAfter{500};
+constexpr int kAcceptedAtOnceMax = 64;  // between two such looks
+
+struct Resolved {
+  ~Resolved() {
+    if (list != nullptr) freeaddrinfo(list);
+  }
+  addrinfo* list = nullptr;
+};
+
+void SetPort(sockaddr* address, int port) {
+  const auto network = htons(static_cast<uint16_t>(port));
+  if (address->sa_family == AF_INET) reinterpret_cast<sockaddr_in*>(address)->sin_port = network;
+  if (address->sa_family == AF_INET6) reinterpret_cast<sockaddr_in6*>(address)->sin6_port = network;
+}
+
+int PortOf(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
+  return storage.ss_family == AF_INET ? ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port)
+                                      : ntohs(reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port);
+}
+
+// A listening socket, or -1 with errno. Not SO_REUSEPORT: two coordinators must not share a port, the second has to
+// fail.
+int ListenOn(const addrinfo& address) {
+  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  const int on = 1, off = 0;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (address.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+  if (bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, kBacklog) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+// Closes with a reset: nothing of a refused connection stays behind in the kernel.
+void Refuse(int fd) {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+  close(fd);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(const HostPort& address, const ConnectionLimits& limits) {
+  std::unique_ptr<Acceptor> acceptor(new Acceptor(address, limits));
+  RETURN_IF_ERROR(acceptor->Bind());
+  return acceptor;
+}
+
+absl::Status Acceptor::Bind() {
+  stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop_fd_ < 0) return absl::UnavailableError(absl::StrCat("cannot listen: ", std::strerror(errno)));
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  Resolved resolved;
+  if (const int error = getaddrinfo(address_.host.c_str(), nullptr, &hints, &resolved.list); error != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot listen on ", address_.Text(), ": ", address_.host, ": ", gai_strerror(error)));
+  }
+  int error = 0;
+  for (const addrinfo* entry = resolved.list; entry != nullptr; entry = entry->ai_next) {
+    SetPort(entry->ai_addr, address_.port);
+    const int fd = ListenOn(*entry);
+    if (fd >= 0) {
+      listeners_.push_back(fd);
+      address_.port = PortOf(fd);
+      continue;
+    }
+    error = errno;
+    if (error == EADDRINUSE) break;  // the others may do without a family that this machine lacks, not without a port
+  }
+  if (error == EADDRINUSE) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address_.Text(), ": is another program using that port?"));
+  }
+  if (!listeners_.empty()) return absl::OkStatus();
+  const std::string why = absl::StrCat("cannot listen on ", address_.Text(), ": ", std::strerror(error));
+  return error == EADDRNOTAVAIL ? absl::InvalidArgumentError(absl::StrCat(why, " (it is not this machine's)"))
+                                : absl::UnavailableError(why);
+}
+
+Acceptor::~Acceptor() {
+  Stop();
+  for (const int fd : listeners_) close(fd);
+  if (stop_fd_ >= 0) close(stop_fd_);
+}
+
+void Acceptor::Start(HandOver hand_over) {
+  hand_over_ = std::move(hand_over);
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Acceptor::Stop() {
+  if (!thread_.joinable()) return;
+  const uint64_t one = 1;
+  while (write(stop_fd_, &one, sizeof(one)) < 0 && errno == EINTR) {
+  }
+  thread_.join();
+  for (const int fd : listeners_) close(fd);
+  listeners_.clear();
+}
+
+void Acceptor::Run() {
+  std::vector<pollfd> waited = {{.fd = stop_fd_, .events = POLLIN, .revents = 0}};
+  for (const int fd : listeners_) waited.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  auto next_look = std::chrono::steady_clock::now();
+  constexpr auto kNever = std::chrono::steady_clock::time_point::max();
+  auto trim = kNever;
+  for (;;) {
+    poll(waited.data(), waited.size(), kLookMs);
+    if ((waited[0].revents & POLLIN) != 0) return;
+    for (size_t i = 1; i < waited.size(); ++i) {
+      if ((waited[i].revents & POLLIN) != 0) AcceptSome(waited[i].fd);
+    }
+    if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
+      next_look = now + std::chrono::milliseconds(kLookMs);
+      const int cut = connections_.CutAbusers();
+      if (cut > 0) trim = now + kTrimAfter;
+      if (now >= trim) {
+        malloc_trim(0);  // gRPC has freed what they sent by now; the C library would keep it
+        trim = kNever;
+      }
+      if (cut > 0 && complaints_.MayComplain()) {
+        LogWarning(absl::StrCat("cut ", cut, " connections that sent too much or made no call"));
+      }
+    }
+  }
+}
+
+void Acceptor::AcceptSome(int listener) {
+  for (int i = 0; i < kAcceptedAtOnceMax; ++i) {
+    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      if (complaints_.MayComplain()) LogWarning(absl::StrCat("cannot accept a connection: ", std::strerror(errno)));
+      // Out of descriptors or memory: what waits will wait, and poll would return at once.
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
+      return;
+    }
+    if (connections_.Admit(fd)) {
+      hand_over_(listener, fd);
+      continue;
+    }
+    Refuse(fd);
+    if (complaints_.MayComplain()) LogWarning("too many connections: refused one (docs/security.md has the limits)");
+  }
+}
+
+int OpenFilesAllowed(int reserved) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024 - reserved;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const auto most = static_cast<rlim_t>(std::numeric_limits<int>::max());
+  return std::max(16, static_cast<int>(std::min(limit.rlim_cur, most)) - reserved);
+}
+
+}  // namespace heterosis

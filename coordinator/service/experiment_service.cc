@@ -30,8 +30,12 @@ std::string RandomPrefix() {
 
 }  // namespace
 
-ExperimentService::ExperimentService(Experiment& experiment, Task task, Clock::Duration lease)
-    : experiment_(experiment), task_(ToWire(task)), lease_(lease), session_prefix_(RandomPrefix()) {}
+ExperimentService::ExperimentService(Experiment& experiment, Task task, Clock::Duration lease, ServiceOptions options)
+    : experiment_(experiment),
+      task_(ToWire(task)),
+      lease_(lease),
+      clock_(options.clock != nullptr ? *options.clock : system_clock_),
+      session_prefix_(options.session_prefix.empty() ? RandomPrefix() : std::move(options.session_prefix)) {}
 
 absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1::RegisterResponse* response) {
   if (request.protocol_version() != kProtocolVersion || request.recipe_version() != Recipe::kVersion) {
@@ -45,7 +49,7 @@ absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1:
   const std::string session = absl::StrFormat("%s-%d", session_prefix_, sessions_.size() + 1);
   const absl::Status written = experiment_.RegisterWorker({session, request.worker(), request.device()});
   if (!written.ok()) return TryAgainLater(written);
-  sessions_[session] = {.worker = request.worker(), .heard = SteadyClock::now()};
+  sessions_[session] = {.worker = request.worker(), .heard = clock_.Monotonic()};
   LogInfo(absl::StrFormat("worker %s (%s) has joined", request.worker(), request.device()));
   response->set_session(session);
   response->set_experiment(experiment_.name());
@@ -63,7 +67,7 @@ absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1:
 absl::Status ExperimentService::CheckSession(const std::string& session) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return absl::NotFoundError("unknown session: register again");
-  found->second.heard = SteadyClock::now();
+  found->second.heard = clock_.Monotonic();
   found->second.gone = false;
   return absl::OkStatus();
 }
@@ -202,7 +206,7 @@ void ExperimentService::WorkerLost(const std::string& worker) {
 bool ExperimentService::EveryoneKnowsTheEnd() const {
   MutexLock lock(mutex_);
   if (!experiment_.finished()) return false;
-  const SteadyClock::time_point silent = SteadyClock::now() - lease_;
+  const Clock::Duration silent = clock_.Monotonic() - lease_;
   return std::none_of(sessions_.begin(), sessions_.end(),
                       [&](const auto& entry) { return !entry.second.gone && entry.second.heard > silent; });
 }

@@ -17,11 +17,17 @@
 
 namespace heterosis {
 
+// What a simulation replaces, so that a run of it can be repeated exactly.
+struct ServiceOptions {
+  const Clock* clock = nullptr;  // of silence; default: the system's. Long polls always wait in real time.
+  std::string session_prefix;    // must differ between starts of the coordinator; default: a random one
+};
+
 // Thread-safe. The handlers return gRPC's codes as absl::Status; worker_service.proto says what each means.
 class ExperimentService {
  public:
   // `experiment` must outlive this, and nothing else may use it meanwhile. A lease lasts `lease` without a heartbeat.
-  ExperimentService(Experiment& experiment, Task task, Clock::Duration lease);
+  ExperimentService(Experiment& experiment, Task task, Clock::Duration lease, ServiceOptions options = {});
 
   absl::Status Register(const v1::RegisterRequest& request, v1::RegisterResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
   // `gone` says whether the caller still listens: what it would never receive is not handed out.
@@ -50,9 +56,9 @@ class ExperimentService {
 
  private:
   struct Session {
-    std::string worker;                             // its name
-    std::chrono::steady_clock::time_point heard{};  // last
-    bool gone = false;                              // told the end, sent away or dead: nothing more is to come from it
+    std::string worker;        // its name
+    Clock::Duration heard{0};  // last
+    bool gone = false;         // told the end, sent away or dead: nothing more is to come from it
   };
 
   // Notes that it was heard of.
@@ -66,6 +72,8 @@ class ExperimentService {
   Experiment& experiment_;
   const v1::TaskSpec task_;
   const Clock::Duration lease_;
+  const SystemClock system_clock_;
+  const Clock& clock_;
   const std::string
       session_prefix_;  // differs between starts: a session of an earlier coordinator is not taken for one of ours
   mutable Mutex mutex_;

@@ -4,12 +4,15 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
 
 namespace heterosis {
 namespace {
+
+constexpr sqlite3_int64 kRewriteBytes = 1 << 16;
 
 absl::StatusCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {
@@ -49,11 +52,22 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 }
 
 Database::~Database() {
+  for (const auto& [text, statement] : kept_) sqlite3_finalize(statement);
   sqlite3_close_v2(handle_);
 }
 
 void Database::set_busy_wait(std::chrono::milliseconds wait) {
   sqlite3_busy_timeout(handle_, static_cast<int>(wait.count()));
+}
+
+void Database::Keep(sqlite3_stmt* statement) {
+  if (statement == nullptr) return;
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  const std::string_view text = sqlite3_sql(statement);
+  // What a pragma gives may be settled when it is prepared.
+  const bool lasting = !text.starts_with("PRAGMA") && kept_.emplace(text, statement).second;
+  if (!lasting) sqlite3_finalize(statement);
 }
 
 absl::Status Database::Error(std::string_view doing) const {
@@ -71,8 +85,12 @@ absl::Status Database::Execute(const std::string& sql) {
 }
 
 absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
+  if (const auto kept = kept_.find(sql); kept != kept_.end()) {
+    return Statement(*this, kept_.extract(kept).mapped());
+  }
   sqlite3_stmt* handle = nullptr;
-  if (sqlite3_prepare_v2(handle_, sql.data(), static_cast<int>(sql.size()), &handle, nullptr) != SQLITE_OK) {
+  const int size_bytes = static_cast<int>(sql.size());
+  if (sqlite3_prepare_v3(handle_, sql.data(), size_bytes, SQLITE_PREPARE_PERSISTENT, &handle, nullptr) != SQLITE_OK) {
     return Error(sql.substr(0, 60));
   }
   return Statement(*this, handle);
@@ -85,6 +103,25 @@ absl::StatusOr<int64_t> Database::Number(std::string_view sql) {
   return statement.Int(0);
 }
 
+absl::Status Database::RewriteLog() {
+  ASSIGN_OR_RETURN(const Transaction claim, Transaction::Begin(*this));  // nobody else changes the log meanwhile
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (log == nullptr || log->pMethods == nullptr) return absl::OkStatus();
+  const sqlite3_io_methods& file = *log->pMethods;
+  sqlite3_int64 size = 0;
+  int code = file.xFileSize(log, &size);
+  std::string block;
+  for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += static_cast<sqlite3_int64>(block.size())) {
+    block.resize(static_cast<size_t>(std::min<sqlite3_int64>(kRewriteBytes, size - at)));
+    code = file.xRead(log, block.data(), static_cast<int>(block.size()), at);
+    if (code == SQLITE_OK) code = file.xWrite(log, block.data(), static_cast<int>(block.size()), at);
+  }
+  if (code == SQLITE_OK && size > 0) code = file.xSync(log, SQLITE_SYNC_NORMAL);
+  if (code == SQLITE_OK) return absl::OkStatus();
+  return absl::Status(CodeOf(code), absl::StrCat(path_, ": writing the log again: ", sqlite3_errstr(code)));
+}
+
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       handle_(std::exchange(other.handle_, nullptr)),
@@ -92,7 +129,7 @@ Statement::Statement(Statement&& other) noexcept
       bind_failed_(other.bind_failed_) {}
 
 Statement::~Statement() {
-  sqlite3_finalize(handle_);
+  database_.Keep(handle_);
 }
 
 Statement& Statement::Bound(int code) {

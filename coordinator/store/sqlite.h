@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ class Database {
 
   // Runs one or more statements without parameters and drops their rows.
   absl::Status Execute(const std::string& sql);
+  // Prepared before under the same text and not in use: that one again, which costs nothing.
   absl::StatusOr<Statement> Prepare(std::string_view sql);
   // The single number that `sql` gives (PRAGMA user_version, SELECT count(*)); an error when it gives no row.
   absl::StatusOr<int64_t> Number(std::string_view sql);
@@ -42,6 +44,11 @@ class Database {
   void set_write_observer(std::function<void(const absl::Status&)> observer) { write_observer_ = std::move(observer); }
   // How long a statement waits for another program that holds the database.
   void set_busy_wait(std::chrono::milliseconds wait);
+  // Writes the write-ahead log's bytes over themselves and syncs them. After a failed fsync Linux takes the pages for
+  // clean: a program that is started then reads from memory what may never reach the disk, and what it commits after
+  // that is lost with it when the power fails. Written again they are synced in truth. For the one writer, at its
+  // start.
+  absl::Status RewriteLog();
 
   const std::string& path() const { return path_; }
   sqlite3* handle() const { return handle_; }        // for checksum.cc
@@ -50,11 +57,16 @@ class Database {
  private:
   friend class Transaction;
   Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+  friend class Statement;
+  // A statement that is no longer used is kept for the next Prepare of its text; preparing takes longer than running.
+  void Keep(sqlite3_stmt* statement);
+
   sqlite3* handle_;
   std::string path_;
   std::function<void(const absl::Status&)> write_observer_ = [](const absl::Status&) {};
   // The last error that may pass since the last transaction began: SQLite's own memory of it ends with the next call.
   mutable absl::Status trouble_;
+  std::map<std::string, sqlite3_stmt*, std::less<>> kept_;  // by text
 };
 
 // A prepared statement. Bind parameters in order, then Run() it, or Step() through its rows; both start afresh after a

@@ -251,6 +251,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
   RETURN_IF_ERROR(CheckOurs(*database, Migrations()));  // before anything of a stranger's file is changed
   MakePrivate(path);
   RETURN_IF_ERROR(database->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+  RETURN_IF_ERROR(database->RewriteLog());
   RETURN_IF_ERROR(Migrate(*database, Migrations()));
   RETURN_IF_ERROR(AddIntactViews(*database));
   RETURN_IF_ERROR(KeepChecksums(*database));

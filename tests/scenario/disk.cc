@@ -27,8 +27,8 @@ struct SimulatedDisk::File {
   std::vector<std::unique_ptr<std::array<char, kIndexRegion>>> shared_memory;
   std::array<int, SQLITE_SHM_NLOCK> shared_locks{};
   std::array<bool, SQLITE_SHM_NLOCK> exclusive_locks{};
-  int open = 0;       // handles
-  int readers = 0;    // handles with a lock on the file
+  int open = 0;        // handles
+  int readers = 0;     // handles with a lock on the file
   bool taken = false;  // reserved or more
 };
 

@@ -11,7 +11,8 @@ using std::chrono::milliseconds;
 
 Clock::Duration Network::Delay() {
   if (Lost(faults.stall)) return milliseconds(1'000 + static_cast<int64_t>(random_.NextBelow(30'000)));
-  return milliseconds(static_cast<int64_t>(static_cast<double>(faults.delay.count()) * (0.5 + 2.5 * random_.NextUniform())));
+  return milliseconds(
+      static_cast<int64_t>(static_cast<double>(faults.delay.count()) * (0.5 + 2.5 * random_.NextUniform())));
 }
 
 void Network::Call(int from, Request request, Clock::Duration deadline, OnReply reply) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network between workers and one coordinator that delays, loses, repeats and reorders calls, and is cut now and then.
+// A network between workers and one coordinator that delays, loses, repeats and reorders calls, and is cut now and
+// then.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,9 @@ using Reply = absl::StatusOr<Response>;
 using OnReply = std::function<void(Reply)>;
 
 struct NetworkFaults {
-  double loss = 0;        // of a request or an answer
-  double repetition = 0;  // the request comes a second time, some time later
-  double stall = 0;       // a request or answer is held up for seconds, even beyond its deadline
+  double loss = 0;           // of a request or an answer
+  double repetition = 0;     // the request comes a second time, some time later
+  double stall = 0;          // a request or answer is held up for seconds, even beyond its deadline
   Clock::Duration delay{5};  // of an ordinary message, half of it to three times of it
 };
 
@@ -53,8 +54,8 @@ class Network {
 
   // The worker's process has ended: what comes for it is dropped, and in time the coordinator sees its connection gone.
   void WorkerDied(int worker);
-  // The coordinator's process has ended: who waits for an answer hears so, unless the line is cut or the machine's power
-  // was lost (`silently`): then the deadline tells.
+  // The coordinator's process has ended: who waits for an answer hears so, unless the line is cut or the machine's
+  // power was lost (`silently`): then the deadline tells.
   void CoordinatorDied(bool silently);
 
   int64_t calls() const { return calls_; }

@@ -95,7 +95,7 @@ namespace {
 
 double QualityOfMerge(const Recipe& recipe) {
   const std::vector<double>& weights = recipe.rows[0].weight;
-  const double ja = weights[0];
+  const double ja = weights.empty() ? 2 * recipe.rows[0].t : weights[0];  // slerp has no weights
   const double math = weights.size() > 1 ? weights[1] : 0;
   return std::exp(-std::pow(ja - 1.5, 2) - std::pow(math - 0.5, 2));
 }
@@ -133,15 +133,23 @@ ShardResult Evaluate(const ShardWork& work) {
   return result;
 }
 
-absl::StatusOr<std::vector<std::string>> QueryDatabase(const std::string& path, const std::string& sql) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path, Database::Mode::kReadOnly));
-  ASSIGN_OR_RETURN(Statement statement, database->Prepare(sql));
+namespace {
+
+absl::StatusOr<std::vector<std::string>> FirstColumn(Database& database, const std::string& sql) {
+  ASSIGN_OR_RETURN(Statement statement, database.Prepare(sql));
   std::vector<std::string> rows;
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, statement.Step());
     if (!more) return rows;
     rows.push_back(statement.Text(0));
   }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> QueryDatabase(const std::string& path, const std::string& sql) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path, Database::Mode::kReadOnly));
+  return FirstColumn(*database, sql);
 }
 
 absl::StatusOr<std::string> DatabaseContents(const std::string& path) {
@@ -156,9 +164,10 @@ absl::StatusOr<std::string> DatabaseContents(const std::string& path) {
       "SELECT json_array(trial, shard, state) FROM shards ORDER BY trial, shard",
       "SELECT json_array(trial, sample, shard, correct, number_ok, language_ok, answer, text, prompt_tokens, "
       "new_tokens, finish) FROM results ORDER BY trial, sample"};
+  ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path, Database::Mode::kReadOnly));
   std::string text;
   for (const std::string& query : queries) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> rows, QueryDatabase(path, query));
+    ASSIGN_OR_RETURN(const std::vector<std::string> rows, FirstColumn(*database, query));
     absl::StrAppend(&text, absl::StrJoin(rows, "\n"), "\n\n");
   }
   return text;

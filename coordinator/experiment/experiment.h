@@ -3,6 +3,7 @@
 // together and decides what is evaluated next. No I/O but the store's.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,6 +75,8 @@ class Experiment {
   // now and then whether it can write again. Call about once a second.
   absl::Status Tick();
 
+  // Shards that a worker could have now.
+  int shards_waiting() const { return std::max(0, scheduler_->open_shards() - scheduler_->leased_shards()); }
   Progress progress() const;
   // Done or failed: there will be no more work.
   bool finished() const { return state_ != ExperimentState::kRunning; }

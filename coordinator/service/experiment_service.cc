@@ -129,7 +129,9 @@ absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std
     }
     if (response->next_case() != v1::LeaseResponse::NEXT_NOT_SET) return absl::OkStatus();
     if (stopping_ || gone() || SteadyClock::now() >= end) break;
+    ++waiting_;
     changed_.wait_until(mutex_, std::min(end, SteadyClock::now() + kGonePoll));
+    --waiting_;
   }
   response->set_retry(true);
   return absl::OkStatus();
@@ -181,14 +183,20 @@ absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::Rep
     return absl::IsInvalidArgument(accepted.status()) ? accepted.status() : TryAgainLater(accepted.status());
   }
   response->set_accepted(*accepted);
-  changed_.notify_all();
+  WakeWaiting();
   return absl::OkStatus();
+}
+
+void ExperimentService::WakeWaiting() {
+  if (experiment_.finished()) return changed_.notify_all();
+  const int count = std::min(waiting_, experiment_.shards_waiting());
+  for (int i = 0; i < count; ++i) changed_.notify_one();
 }
 
 absl::Status ExperimentService::Tick() {
   MutexLock lock(mutex_);
   const absl::Status status = experiment_.Tick();
-  changed_.notify_all();
+  WakeWaiting();
   return status.ok() ? broken_ : status;
 }
 

@@ -66,6 +66,9 @@ class ExperimentService {
   absl::Status CheckModels(const v1::LeaseRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What a worker is told of an error that is not its own: to come again. Notes one that cannot pass.
   absl::Status TryAgainLater(const absl::Status& error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Wakes as many waiting lease calls as there is work for, and all at the end: a thousand idle workers must not all be
+  // woken by every result. What a woken one may not have, others find when they look by themselves (kGonePoll).
+  void WakeWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A shard, or the end, or neither for now.
   absl::Status TryLease(const std::string& session, v1::LeaseResponse* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -81,6 +84,7 @@ class ExperimentService {
   std::map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);  // the first error that cannot pass
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // lease calls
 };
 
 }  // namespace heterosis

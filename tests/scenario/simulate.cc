@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs simulated schedules of faults against the coordinator's core and judges each:
+// Runs simulated schedules of faults against the coordinator's core and judges each.
 //   simulate --first N --count M      seeds N to N+M-1; every seed that fails is printed as a command that replays it
 //   simulate --seed N --verbose       one seed, with every event
+//   simulate --scale WORKERS          a fleet without faults: what it costs the coordinator, how long workers wait
 #include <sqlite3.h>
 
 #include <chrono>
@@ -10,7 +11,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
+#include "tests/scenario/scale.h"
 #include "tests/scenario/world.h"
 #include "tests/support/shared.h"
 
@@ -23,6 +26,7 @@ constexpr int kFailuresShown = 5;
 struct Arguments {
   uint64_t first = 1, count = 1;
   bool verbose = false;
+  int scale = 0;  // workers
 };
 
 bool ParseArguments(int argc, char** argv, Arguments& arguments) {
@@ -40,6 +44,8 @@ bool ParseArguments(int argc, char** argv, Arguments& arguments) {
       arguments.first = value;
     } else if (option == "--count") {
       arguments.count = value;
+    } else if (option == "--scale" && value > 0 && value <= 1'000'000) {
+      arguments.scale = static_cast<int>(value);
     } else {
       return false;
     }
@@ -78,18 +84,39 @@ int Simulate(const char* program, const Arguments& arguments) {
   return failures == 0 ? 0 : 1;
 }
 
+int Scale(int workers) {
+  const TemporaryFolder folder(MemoryFolder());
+  std::printf("%d workers, generations of 128 candidates on 200 samples; times are virtual but the processor's\n",
+              workers);
+  std::printf("%10s %8s %9s %14s %8s %14s %6s\n", "shard size", "results", "run, s", "CPU us/result", "calls/s",
+              "bytes/trial", "idle");
+  for (const int shard_size : {200, 50, 25, 10, 5}) {
+    const std::string path = folder / absl::StrCat("scale", shard_size, ".db");
+    const ScaleFigures figures = MeasureScale(path, {.workers = workers, .shard_size = shard_size});
+    if (!figures.ended) {
+      std::printf("shards of %d: the run did not end\n", shard_size);
+      return 1;
+    }
+    std::printf("%10d %8lld %9.0f %14.0f %8.1f %14.0f %5.1f%%\n", shard_size, static_cast<long long>(figures.results),
+                figures.seconds, figures.cpu_us_per_result, figures.calls_per_second, figures.database_bytes_per_trial,
+                100 * figures.idle);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace heterosis
 
 int main(int argc, char** argv) {
   heterosis::Arguments arguments;
   if (!heterosis::ParseArguments(argc, argv, arguments)) {
-    std::fprintf(stderr, "usage: simulate [--seed N | --first N --count M] [--verbose]\n");
+    std::fprintf(stderr, "usage: simulate [--seed N | --first N --count M] [--verbose] | --scale WORKERS\n");
     return 2;
   }
   if (!arguments.verbose) spdlog::set_level(spdlog::level::off);
   // One thread, and half of its time is SQLite's.
   sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  return heterosis::Simulate(argv[0], arguments);
+  return arguments.scale > 0 ? heterosis::Scale(arguments.scale) : heterosis::Simulate(argv[0], arguments);
 }

@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{200};  // as coordinator/app.cc
 constexpr milliseconds kDrain{5'000};
+constexpr milliseconds kGonePoll{500};  // as the service
 
 class CpuTimer {
  public:
@@ -181,28 +182,35 @@ void SimulatedCoordinator::OnLease(const v1::LeaseRequest& request, std::functio
   if (DiedMeanwhile()) return;
   if (!status.ok()) return reply(status);
   if (!response.retry()) return reply(Response(std::move(response)));
-  waiting_.push_back({request, std::move(gone), reply,
-                      events_.now() + milliseconds(static_cast<int64_t>(request.wait_seconds() * 1000))});
+  const milliseconds wait(static_cast<int64_t>(request.wait_seconds() * 1000));
+  waiting_.push_back({request, std::move(gone), reply, events_.now() + wait, events_.now() + kGonePoll});
+}
+
+bool SimulatedCoordinator::LookAgain(Waiting& call) {
+  v1::LeaseResponse response;
+  if (events_.now() >= call.until || call.gone()) {
+    response.set_retry(true);
+    call.reply(Response(std::move(response)));
+    return false;
+  }
+  const absl::Status status = TryLease(call.request, call.gone, &response);
+  if (DiedMeanwhile()) return false;
+  call.look = events_.now() + kGonePoll;
+  if (status.ok() && response.retry()) return true;
+  call.reply(status.ok() ? Reply(Response(std::move(response))) : Reply(status));
+  return false;
 }
 
 void SimulatedCoordinator::Wake() {
-  std::vector<Waiting> waiting = std::exchange(waiting_, {});
-  for (Waiting& call : waiting) {
-    if (service_ == nullptr) return;
-    if (events_.now() >= call.until || call.gone()) {
-      v1::LeaseResponse response;
-      response.set_retry(true);
-      call.reply(Response(std::move(response)));
-      continue;
-    }
-    v1::LeaseResponse response;
-    const absl::Status status = TryLease(call.request, call.gone, &response);
-    if (DiedMeanwhile()) return;
-    if (status.ok() && response.retry()) {
-      waiting_.push_back(std::move(call));
-      continue;
-    }
-    call.reply(status.ok() ? Reply(Response(std::move(response))) : Reply(status));
+  const Progress progress = service_->progress();
+  int64_t wanted = service_->finished() ? static_cast<int64_t>(waiting_.size())
+                                        : std::max(0, progress.shards_open - progress.shards_leased);
+  for (size_t count = waiting_.size(); count > 0 && service_ != nullptr; --count) {
+    Waiting call = std::move(waiting_.front());
+    waiting_.pop_front();
+    const bool looks = wanted > 0 || events_.now() >= call.look;
+    --wanted;
+    if ((!looks || LookAgain(call)) && service_ != nullptr) waiting_.push_back(std::move(call));
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,7 +53,7 @@ class SimulatedCoordinator : public CallHandler {
     v1::LeaseRequest request;
     std::function<bool()> gone;
     OnReply reply;
-    Clock::Duration until{0};
+    Clock::Duration until{0}, look{0};  // it gives up; it looks by itself
   };
 
   absl::Status Open();
@@ -65,8 +66,11 @@ class SimulatedCoordinator : public CallHandler {
                         v1::LeaseResponse* response);
   void OnLease(const v1::LeaseRequest& request, std::function<bool()> gone, const OnReply& reply);
   void OnReport(const v1::ReportRequest& request, const OnReply& reply);
-  // Waiting calls look again: work may have come up, or the end.
+  // As ExperimentService::WakeWaiting: as many waiting calls as there is work for look again, all at the end, and those
+  // whose time has come.
   void Wake();
+  // Whether the call goes on waiting.
+  bool LookAgain(Waiting& call);
 
   Events& events_;
   Network& network_;
@@ -79,7 +83,7 @@ class SimulatedCoordinator : public CallHandler {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Experiment> experiment_;
   std::unique_ptr<ExperimentService> service_;
-  std::vector<Waiting> waiting_;
+  std::deque<Waiting> waiting_;
   int starts_ = 0;
   int life_ = 0;
   Crash crash_ = Crash::kKilled;     // the planned one

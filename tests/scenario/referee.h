@@ -20,8 +20,9 @@ namespace heterosis {
 // The first violation counts: what follows from it is noise.
 class Referee {
  public:
-  Referee(const Events& events, Clock::Duration lease, bool verbose)
-      : events_(events), lease_(lease), verbose_(verbose) {}
+  // `audits`: shards that have a result are handed out again, for an answer to compare.
+  Referee(const Events& events, Clock::Duration lease, bool audits, bool verbose)
+      : events_(events), lease_(lease), audits_(audits), verbose_(verbose) {}
 
   template <typename... Args>
   void Log(const absl::FormatSpec<Args...>& format, const Args&... args) {
@@ -47,7 +48,7 @@ class Referee {
   void CheckLeases(const Progress& progress, Clock::Duration slack);
   // A coordinator has gone: its sessions are no more.
   void Forget() { heard_.clear(); }
-  // The run has ended.
+  // The run has ended. `expected`: the contents of an undisturbed run without audits.
   void CheckEnd(const std::string& path, const std::string& expected);
 
   int64_t handed_out() const { return static_cast<int64_t>(attempts_.size()); }
@@ -60,6 +61,7 @@ class Referee {
 
   const Events& events_;
   const Clock::Duration lease_;
+  const bool audits_;
   const bool verbose_;
   std::optional<std::string> violation_;
   std::map<std::string, Clock::Duration> heard_;

@@ -32,6 +32,7 @@ ExperimentSetup LargeSetup(const ScaleOptions& options) {
   phase.mutable_samples()->set_per_generation(kSamples);
   setup.config.mutable_evaluation()->set_shard_size(options.shard_size);
   setup.config.mutable_scheduling()->set_lease_seconds(60);
+  setup.config.mutable_scheduling()->set_replication(v1::Scheduling::NEVER);
   setup.search = NumberedProblems("search", kSamples);
   setup.validation = NumberedProblems("validation", kSamples);
   setup.test = NumberedProblems("test", kSamples);
@@ -44,7 +45,7 @@ ScaleFigures MeasureScale(const std::string& path, const ScaleOptions& options) 
   Events events;
   SimulatedDisk disk(1);
   const ExperimentSetup setup = LargeSetup(options);
-  Referee referee(events, milliseconds(60'000), /*verbose=*/false);
+  Referee referee(events, milliseconds(60'000), /*audits=*/false, /*verbose=*/false);
   Network network(events, 1);
   SimulatedCoordinator coordinator(events, network, disk, referee, setup, path, 1);
   coordinator.Start();

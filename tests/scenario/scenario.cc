@@ -117,7 +117,7 @@ int SetupCount() {
   return static_cast<int>(Kinds().size());
 }
 
-ExperimentSetup MakeSetup(int index) {
+ExperimentSetup MakeSetup(int index, bool audits) {
   const SetupKind& kind = Kinds()[static_cast<size_t>(index)];
   ExperimentSetup setup = SmallSetup();
   setup.config.clear_phases();
@@ -126,6 +126,7 @@ ExperimentSetup MakeSetup(int index) {
   }
   setup.config.mutable_evaluation()->set_shard_size(kind.shard_size);
   setup.config.mutable_scheduling()->set_attempts(3);
+  setup.config.mutable_scheduling()->set_replication(audits ? v1::Scheduling::ALWAYS : v1::Scheduling::NEVER);
   setup.search = NumberedProblems("search", 6);
   setup.validation = NumberedProblems("validation", kind.validation ? 4 : 0);
   setup.test = NumberedProblems("test", 3);
@@ -163,6 +164,7 @@ Scenario DrawScenario(uint64_t seed) {
     scenario.poison = kClasses[random.NextBelow(kClasses.size())];
   }
   scenario.workers = 1 + static_cast<int>(random.NextBelow(4));
+  scenario.audits = chance(0.4);
   scenario.stranger = chance(0.1);
   scenario.local = chance(0.3);
   scenario.per_sample = seconds(0.2, 6);
@@ -195,6 +197,7 @@ std::string Describe(const Scenario& scenario) {
         pause.has_value() ? 1e-3 * static_cast<double>(pause->count()) : 0);
   };
   if (scenario.poison.has_value()) absl::StrAppend(&text, ", poison ", std::string(Name(*scenario.poison)));
+  if (scenario.audits) absl::StrAppend(&text, ", audits");
   if (scenario.stranger) absl::StrAppend(&text, ", a stranger");
   if (scenario.local) absl::StrAppend(&text, ", local workers");
   add("loss", scenario.network.loss > 0, scenario.network.loss);

@@ -20,6 +20,7 @@ struct Scenario {
   int setup = 0;                       // index, see MakeSetup
   std::optional<FailureClass> poison;  // some recipes always fail so
   int workers = 1;
+  bool audits = false;                // results are computed twice, as among workers that nobody knows
   bool stranger = false;              // one more worker, with other model files
   bool local = false;                 // the coordinator's host sees worker processes end
   Clock::Duration per_sample{1'000};  // of an evaluation, on average
@@ -37,7 +38,7 @@ std::string Describe(const Scenario& scenario);
 
 // The experiments: parameter space, data-flow space and both; each optimizer; with and without validation.
 int SetupCount();
-ExperimentSetup MakeSetup(int index);
+ExperimentSetup MakeSetup(int index, bool audits);
 
 // Whether a recipe is one of those that always fail: on the search split only, and never an unmerged model, so that the
 // run can end. About one in six.

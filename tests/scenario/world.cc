@@ -63,11 +63,11 @@ class Run {
   Run(uint64_t seed, const std::string& path, bool verbose)
       : scenario_(DrawScenario(seed)),
         random_(RandomKey({seed, HashText("world")})),
-        setup_(MakeSetup(scenario_.setup)),
+        setup_(MakeSetup(scenario_.setup, scenario_.audits)),
         path_(path),
         disk_(seed),
         referee_(events_, milliseconds(static_cast<int64_t>(setup_.config.scheduling().lease_seconds() * 1000)),
-                 verbose),
+                 scenario_.audits, verbose),
         network_(events_, seed),
         coordinator_(events_, network_, disk_, referee_, setup_, path, seed),
         recorder_(coordinator_) {
@@ -131,13 +131,10 @@ class Run {
     referee_.Log("%s: fails on trial %d shard %d", worker, work.key.trial, work.key.shard);
     if (random_.NextBelow(4) == 0) return Dies{};
     if (random_.NextBelow(4) == 0) return ShardFailure{work.key, FailureClass::kInvalid, "mine"};
-    if (failed_[work.key.trial].size() + 1 >= static_cast<size_t>(setup_.config.scheduling().attempts())) {
-      return Evaluate(work);
-    }
-    // NaN on two workers is the genome's fault, so there is one at most.
-    const bool numeric = failed_[work.key.trial].empty() && random_.NextBelow(2) == 0;
-    failed_[work.key.trial].push_back(worker);
-    return ShardFailure{work.key, numeric ? FailureClass::kNumeric : FailureClass::kCrash, "passing"};
+    // Two workers that see a failure of one class make it the trial's fault: each class passes once at most.
+    const FailureClass failure = random_.NextBelow(2) == 0 ? FailureClass::kNumeric : FailureClass::kCrash;
+    if (!failed_.insert({work.key.trial, failure}).second) return Evaluate(work);
+    return ShardFailure{work.key, failure, "passing"};
   }
 
   // Lets `fault` happen again and again, with exponential pauses.
@@ -227,7 +224,7 @@ class Run {
   SimulatedCoordinator coordinator_;
   Recorder recorder_;
   std::vector<std::unique_ptr<SimulatedWorker>> workers_;
-  std::map<int64_t, std::vector<std::string>> failed_;  // trial -> workers that failed on it for no lasting reason
+  std::set<std::pair<int64_t, FailureClass>> failed_;  // trials that failed for no lasting reason, and how
   bool quiet_ = false;
 };
 
@@ -243,7 +240,7 @@ absl::StatusOr<std::string> World::Undisturbed(const Scenario& scenario) {
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::Open({.path = path_}));
     ASSIGN_OR_RETURN(const std::unique_ptr<Experiment> experiment,
-                     Experiment::Open(MakeSetup(scenario.setup), *store, clock));
+                     Experiment::Open(MakeSetup(scenario.setup, /*audits=*/false), *store, clock));
     for (const char* worker : {"a", "b", "c"}) RETURN_IF_ERROR(experiment->RegisterWorker({worker, worker, "cpu"}));
     for (int step = 0; !experiment->finished(); ++step) {
       if (step > 100'000) return absl::DeadlineExceededError("the undisturbed run does not end");

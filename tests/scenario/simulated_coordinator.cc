@@ -96,7 +96,8 @@ void SimulatedCoordinator::Tick(int life) {
   if (absl::IsDataLoss(ticked)) referee_.Violation("the database is damaged: %s", Message(ticked));
   if (!ticked.ok() && !Experiment::MayPass(ticked)) return Ended(ticked, milliseconds(5'000));
   if (!ticked.ok()) referee_.Log("coordinator: paused: %s", Message(ticked));
-  if (ticked.ok()) referee_.CheckLeases(service_->progress(), 2 * kTick);
+  // While nothing can be written the end of a lease cannot be, either.
+  if (ticked.ok() && !store_->paused()) referee_.CheckLeases(service_->progress(), 2 * kTick);
   Wake();
   if (service_ == nullptr) return;
   if (service_->finished() && finished_at_.count() < 0) finished_at_ = events_.now();

@@ -156,6 +156,7 @@ int Main(int argc, char** argv) {
   umask(077);  // what is written here is for its owner: databases, logs, exports
   CLI::App app("Evolves merges of fine-tuned language models. Without a command: runs an experiment, or resumes it.",
                "coordinator");
+  app.set_version_flag("--version", "heterosis coordinator " HETEROSIS_VERSION);
   Arguments arguments;
   AddRun(app, arguments);
   CLI::App* check = AddCheck(app, arguments);

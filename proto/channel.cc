@@ -58,6 +58,8 @@ grpc::ChannelArguments Arguments() {
   // Coordinators are dialled directly: a proxy that http_proxy names cannot reach 127.0.0.1 or a cluster's hosts.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  // A connection of its own for each channel, where one process has several.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return arguments;
 }
 

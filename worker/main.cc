@@ -222,6 +222,7 @@ int Main(int argc, char** argv) {
   umask(077);  // what is written here is for its owner: models, logs
   CLI::App app("Merges, decodes and scores for a coordinator. With a command: does one such thing by itself.",
                "worker");
+  app.set_version_flag("--version", "heterosis worker " HETEROSIS_VERSION);
   Arguments arguments;
   AddWork(app, arguments);
   CLI::App* merge = AddMerge(app, arguments);

@@ -4,6 +4,7 @@ nothing else on standard output. Usage: command_line.py BIN_FOLDER"""
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,9 @@ def help_shows_what_is_accepted() -> None:
         text = call("worker", command, "--help").stdout
         for option in options:
             assert option in text, f"worker {command} --help lacks {option}:\n{text}"
+    for program in ("coordinator", "worker"):
+        told = call(program, "--version")
+        assert told.returncode == 0 and re.fullmatch(rf"heterosis {program} \d+\.\d+\.\d+\n", told.stdout), told
     for command in ("best", "show", "export"):
         text = call("coordinator", command, "--help").stdout
         assert "ENUM" not in text and "->" not in text and "{" in text, text

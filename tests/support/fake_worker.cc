@@ -10,15 +10,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "common/base/exit_code.h"
-#include "common/base/failpoint.h"
 #include "common/base/logging.h"
-#include "common/base/random.h"
 #include "common/base/status.h"
-#include "tests/support/small_experiment.h"
+#include "tests/support/arithmetic_runner.h"
 #include "worker/session/coordinator_client.h"
 #include "worker/session/session.h"
 
@@ -30,41 +27,6 @@ std::atomic<bool> g_stop = false;
 void OnStopSignal(int) {
   if (g_stop.exchange(true)) _exit(130);
 }
-
-class ArithmeticRunner : public TrialRunner {
- public:
-  explicit ArithmeticRunner(std::chrono::milliseconds delay) : delay_(delay) {}
-
-  absl::Status Prepare(const Task&) override { return absl::OkStatus(); }
-
-  absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) override {
-    Failpoint("before evaluate");
-    std::this_thread::sleep_for(delay_);
-    if (cancelled) return absl::CancelledError("told to stop");
-    ShardResult result = Evaluate(work);
-    Failpoint("after evaluate");
-    return result;
-  }
-
-  // The same recipe and question always give the same logits.
-  absl::StatusOr<CanaryResult> RunCanary(const CanaryWork& work, const std::atomic<bool>&) override {
-    CanaryResult result{.number = work.number};
-    for (const Problem& problem : work.problems) {
-      RandomStream noise(RandomKey({HashText(RecipeDigest(work.recipe)), HashText(problem.question)}));
-      CanaryAnswer& answer = result.answers.emplace_back();
-      for (int step = 0; step < work.steps; ++step) {
-        CanaryStep& logits = answer.emplace_back();
-        for (int rank = 0; rank < work.top; ++rank) {
-          logits.push_back({static_cast<int32_t>(noise.NextBelow(1000)), static_cast<float>(-rank)});
-        }
-      }
-    }
-    return result;
-  }
-
- private:
-  const std::chrono::milliseconds delay_;
-};
 
 int Main(const std::vector<std::string>& words) {
   InitLogging("fake_worker", LogFormat::kText, false);
@@ -84,8 +46,9 @@ int Main(const std::vector<std::string>& words) {
   }
   const char* delay = std::getenv("FAKE_WORKER_DELAY_MS");
   ArithmeticRunner runner(std::chrono::milliseconds(delay == nullptr ? 0 : std::atoi(delay)));
-  const std::unique_ptr<CoordinatorClient> client = MakeCoordinatorClient(coordinator);
-  return Tell(RunSession(session, *client, runner, g_stop));
+  const absl::StatusOr<std::unique_ptr<CoordinatorClient>> client = MakeCoordinatorClient(coordinator);
+  if (!client.ok()) return Tell(client.status());
+  return Tell(RunSession(session, **client, runner, g_stop));
 }
 
 }  // namespace

@@ -67,7 +67,8 @@ TEST_F(ConfigTest, LinearNeedsNoBase) {
 TEST_F(ConfigTest, FileErrors) {
   EXPECT_EQ(ReadConfig(folder_ / "none.yaml").status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(Errors(""), ElementsAre("c.yaml:1: the file is empty"));
-  EXPECT_THAT(Errors("a: b\n---\nc: d\n"), ElementsAre(HasSubstr("c.yaml:3: a second document, or a stray character, begins here")));
+  EXPECT_THAT(Errors("a: b\n---\nc: d\n"),
+              ElementsAre(HasSubstr("c.yaml:3: a second document, or a stray character, begins here")));
   EXPECT_THAT(Errors(", \n"), ElementsAre(HasSubstr("stray character")));
   EXPECT_THAT(Errors("name: [1, 2\nmodels: x\n"), ElementsAre(HasSubstr("c.yaml:2: not valid YAML")));
   EXPECT_THAT(Errors("a: b\nname: \xff\n"), ElementsAre("c.yaml:2: the text is not UTF-8; save the file as UTF-8"));

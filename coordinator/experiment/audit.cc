@@ -42,6 +42,7 @@ std::string Experiment::WhyBarred(const std::string& worker) const {
 
 absl::Status Experiment::LoadTrust() {
   trust_ = {};
+  RETURN_IF_ERROR(LoadCanaries());
   ASSIGN_OR_RETURN(const std::vector<TrustRecord> trust, store_.Trust());
   Believe(trust);
   return absl::OkStatus();
@@ -50,8 +51,11 @@ absl::Status Experiment::LoadTrust() {
 void Experiment::Believe(const std::vector<TrustRecord>& trust) {
   for (const TrustRecord& record : trust) {
     trust_.Set(record.name, {record.agreements, record.quarantined, record.reason});
-    if (record.quarantined) scheduler_->Quarantine(record.name);
+    if (!record.quarantined) continue;
+    scheduler_->Quarantine(record.name);
+    canaries_.Remove(record.name);
   }
+  scheduler_->SetWaiting(canaries_.waiting());
 }
 
 TrustRecord Experiment::Agreed(const std::string& name) const {

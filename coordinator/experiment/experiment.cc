@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Implements experiment.h: the stage that runs, from leases to results. advance.cc has the way from stage to stage,
-// audit.cc who is believed.
+// audit.cc and canary.cc who is believed.
 #include "coordinator/experiment/experiment.h"
 
 #include <algorithm>
@@ -81,6 +81,7 @@ absl::Status Experiment::CheckResult(const ShardResult& result) const {
 absl::StatusOr<bool> Experiment::Report(const std::string& worker, const ShardResult& result) {
   const Verdict verdict = scheduler_->Judge(result.key);
   if (verdict == Verdict::kStale || scheduler_->IsQuarantined(worker)) return false;
+  CountShard(worker);
   if (verdict == Verdict::kAudit) return ReportAudit(worker, result);
   if (verdict == Verdict::kDuplicate) {
     // Of no use for the search; an error is the comparison's own.

@@ -15,7 +15,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "common/trial/canary.h"
 #include "common/trial/trial.h"
+#include "coordinator/experiment/canary_book.h"
 #include "coordinator/experiment/phase_plan.h"
 #include "coordinator/experiment/progress.h"
 #include "coordinator/experiment/setup.h"
@@ -56,6 +58,15 @@ class Experiment {
   // shard's samples.
   absl::StatusOr<bool> Report(const std::string& worker, const ShardResult& result);
   absl::StatusOr<bool> ReportFailure(const std::string& worker, const ShardFailure& failure);
+
+  // Canaries. The worker has met an error that makes it doubt its device: it gets one next, which does not vouch for
+  // what the worker did before the error.
+  void DoubtDevice(const std::string& worker);
+  // The canary that this worker is to answer before it gets a shard, the same until it has; nullopt: none.
+  std::optional<CanaryWork> CanaryFor(const std::string& worker);
+  // Whether it was asked for. InvalidArgument when it has not one answer per problem.
+  absl::StatusOr<bool> ReportCanary(const std::string& worker, CanaryResult result);
+
   // The worker has said goodbye or its connection is gone: its shard is free at once.
   absl::Status WorkerLost(const std::string& worker);
   // Why the worker gets no more work: it reported failures of class kInvalid, or is quarantined. Empty: it gets some.
@@ -127,6 +138,25 @@ class Experiment {
   void Believe(const std::vector<TrustRecord>& trust);
   TrustRecord Agreed(const std::string& name) const;
 
+  // canary.cc: who still computes rightly.
+  struct SessionCanary {
+    bool due = true;     // before the first shard
+    int64_t number = 0;  // of the one that it was asked for; 0: none
+    int shards = 0;      // reported since the last one
+    int failures = 0;    // in a row
+    int64_t vouches_since_ms = -1;
+  };
+  CanaryWork TheCanary() const;
+  CanaryTolerance Tolerance() const;
+  bool CanariesAreOn(const std::string& name) const;
+  void CountShard(const std::string& worker);
+  CanaryCommit CommitOf(const std::string& worker, const CanaryRecord& record) const;
+  absl::Status Commit(const std::string& worker, const CanaryRuling& ruling, CanaryBook book);
+  absl::Status Quarantine(const std::string& worker, const CanaryRuling& ruling);
+  absl::StatusOr<bool> ReportFailedCanary(const std::string& worker, SessionCanary& session,
+                                          const CanaryResult& result);
+  absl::Status LoadCanaries();
+
   // advance.cc: from one stage to the next.
   absl::Status Resume();
   // Takes over what the store has, as a start does, after a rewind.
@@ -176,7 +206,10 @@ class Experiment {
   std::map<std::pair<int64_t, int>, std::vector<Answer>> disputes_;  // answers to audited shards that differ
   std::map<std::pair<int64_t, int>, Clock::Duration> hopeless_;      // audits that nobody can do, since when
   std::set<std::string> local_workers_;
-  bool reload_due_ = false;  // a rewind may have been committed that is not taken over yet
+  CanaryBook canaries_;
+  std::map<std::string, SessionCanary> session_canaries_;
+  int64_t last_canary_number_ = 0;  // of this start
+  bool reload_due_ = false;         // a rewind may have been committed that is not taken over yet
 
   // For progress() only.
   FitnessSummary fitness_;  // of the phase so far

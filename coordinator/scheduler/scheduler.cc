@@ -118,6 +118,10 @@ std::optional<ShardKey> Scheduler::Lease(const std::string& worker, Clock::Durat
       return ShardKey{held->second.first, held->second.second, lease.attempt};
     }
   }
+  const std::string name = IdentityOf(worker).name;
+  if (waiting_workers_.contains(name) && AnyoneBut(name, [](const WorkerIdentity&) { return true; })) {
+    return std::nullopt;
+  }
   std::optional<ShardId> next = FirstWaiting(waiting_, worker);
   if (!next.has_value()) next = FirstWaiting(waiting_audits_, worker);
   if (!next.has_value()) next = OldestStraggler(worker, now);

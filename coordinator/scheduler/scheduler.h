@@ -150,6 +150,13 @@ class Scheduler {
   bool IsBarred(const std::string& worker) const;
   // Bars all sessions of that name, also those to come.
   void Quarantine(const std::string& name) { quarantined_.insert(name); }
+  // The session gets no more work.
+  void Bar(const std::string& worker) { barred_.insert(worker); }
+  // Names that get work only where nobody else is there, and that nobody counts on: whether they compute rightly is
+  // open.
+  void SetWaiting(std::set<std::string> names) { waiting_workers_ = std::move(names); }
+  // Notes that a worker is there that is busy with something else than a shard.
+  void Hear(const std::string& worker, Clock::Duration now) { last_seen_[worker] = now; }
   bool IsQuarantined(const std::string& worker) const { return quarantined_.contains(IdentityOf(worker).name); }
 
   bool IsOpen(int64_t trial) const { return trials_.contains(trial); }  // a shard or an audit of it is to be done
@@ -157,7 +164,7 @@ class Scheduler {
   int open_shards() const { return open_; }  // without a result, leased or not
   int leased_shards() const { return static_cast<int>(held_.size()); }
   int workers() const { return static_cast<int>(last_seen_.size()); }  // heard of within the last lease time
-  // Whether a worker that is there, is not barred and has another name than `name` satisfies `wanted`.
+  // Whether a worker that is there, is not barred, does not wait and has another name than `name` satisfies `wanted`.
   template <typename Predicate>
   bool AnyoneBut(const std::string& name, Predicate wanted) const;
 
@@ -212,8 +219,9 @@ class Scheduler {
   std::set<std::pair<ShardId, std::string>> outrun_;  // copies that were out when another answer counted, by worker
   std::map<std::string, WorkerIdentity> identities_;  // by session
   std::map<std::string, Clock::Duration> last_seen_;
-  std::set<std::string> barred_;       // sessions
-  std::set<std::string> quarantined_;  // names
+  std::set<std::string> barred_;           // sessions
+  std::set<std::string> quarantined_;      // names
+  std::set<std::string> waiting_workers_;  // names
 };
 
 template <typename Predicate>
@@ -221,7 +229,7 @@ bool Scheduler::AnyoneBut(const std::string& name, Predicate wanted) const {
   for (const auto& [worker, seen] : last_seen_) {
     if (IsBarred(worker)) continue;
     const WorkerIdentity identity = IdentityOf(worker);
-    if (identity.name != name && wanted(identity)) return true;
+    if (identity.name != name && !waiting_workers_.contains(identity.name) && wanted(identity)) return true;
   }
   return false;
 }

@@ -23,6 +23,20 @@ constexpr double kWaitSecondsMax = 30;
 constexpr std::chrono::milliseconds kGonePoll{500};
 constexpr size_t kSessionsMax = 100'000;
 
+absl::StatusOr<std::variant<ShardResult, ShardFailure, CanaryResult>> OutcomeOf(const v1::ReportRequest& request) {
+  switch (request.outcome_case()) {
+    case v1::ReportRequest::kResult:
+      return FromWire(request.result());
+    case v1::ReportRequest::kFailure:
+      return FromWire(request.failure());
+    case v1::ReportRequest::kCanary:
+      return FromWire(request.canary());
+    case v1::ReportRequest::OUTCOME_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("a report without an outcome");
+}
+
 std::string RandomPrefix() {
   std::random_device device;
   return absl::StrFormat("%08x", device());
@@ -101,6 +115,10 @@ absl::Status ExperimentService::TryLease(const std::string& session, v1::LeaseRe
     return absl::OkStatus();
   }
   if (stopping_) return absl::OkStatus();
+  if (const std::optional<CanaryWork> canary = experiment_.CanaryFor(session); canary.has_value()) {
+    *response->mutable_canary() = ToWire(*canary);
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(const std::optional<ShardWork> work, experiment_.Lease(session));
   if (work.has_value()) *response->mutable_work() = ToWire(*work);
   return absl::OkStatus();
@@ -122,6 +140,7 @@ absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std
     sessions_[request.session()].gone = true;
     return fit;
   }
+  if (request.device_error()) experiment_.DoubtDevice(request.session());
   for (;;) {
     if (!gone()) {
       const absl::Status leased = TryLease(request.session(), response);
@@ -153,18 +172,15 @@ absl::Status ExperimentService::Heartbeat(const v1::HeartbeatRequest& request, v
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> ExperimentService::Take(const std::string& session, const Outcome& outcome) {
+  if (const auto* result = std::get_if<ShardResult>(&outcome)) return experiment_.Report(session, *result);
+  if (const auto* failure = std::get_if<ShardFailure>(&outcome)) return experiment_.ReportFailure(session, *failure);
+  return experiment_.ReportCanary(session, std::get<CanaryResult>(outcome));
+}
+
 absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::ReportResponse* response) {
-  if (!request.has_result() && !request.has_failure()) {
-    return absl::InvalidArgumentError("a report without an outcome");
-  }
   // Parsed before the lock is taken; a report that makes no sense is the caller's error for good.
-  std::optional<ShardResult> result;
-  std::optional<ShardFailure> failure;
-  if (request.has_result()) {
-    ASSIGN_OR_RETURN(result, FromWire(request.result()));
-  } else {
-    ASSIGN_OR_RETURN(failure, FromWire(request.failure()));
-  }
+  ASSIGN_OR_RETURN(const Outcome outcome, OutcomeOf(request));
   MutexLock lock(mutex_);
   RETURN_IF_ERROR(CheckSession(request.session()));
   const std::string& worker = sessions_[request.session()].worker;
@@ -173,8 +189,7 @@ absl::Status ExperimentService::Report(const v1::ReportRequest& request, v1::Rep
     response->set_accepted(false);
     return absl::OkStatus();
   }
-  const absl::StatusOr<bool> accepted = result.has_value() ? experiment_.Report(request.session(), *result)
-                                                           : experiment_.ReportFailure(request.session(), *failure);
+  const absl::StatusOr<bool> accepted = Take(request.session(), outcome);
   if (!accepted.ok()) {
     // The worker repeats a report that could not be written down, and drops one that is wrong. Of a pause the store
     // tells once.

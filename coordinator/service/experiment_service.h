@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "common/trial/canary.h"
 #include "common/trial/task.h"
 #include "coordinator/experiment/experiment.h"
 #include "heterosis/v1/worker_service.pb.h"
@@ -55,6 +57,7 @@ class ExperimentService {
   bool finished() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  using Outcome = std::variant<ShardResult, ShardFailure, CanaryResult>;
   struct Session {
     std::string worker;        // its name
     Clock::Duration heard{0};  // last
@@ -69,7 +72,8 @@ class ExperimentService {
   // Wakes as many waiting lease calls as there is work for, and all at the end: a thousand idle workers must not all be
   // woken by every result. What a woken one may not have, others find when they look by themselves (kGonePoll).
   void WakeWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // A shard, or the end, or neither for now.
+  absl::StatusOr<bool> Take(const std::string& session, const Outcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A canary, a shard, or the end, or nothing for now.
   absl::Status TryLease(const std::string& session, v1::LeaseResponse* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Experiment& experiment_;

@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<AuditRecord>> Store::AuditTrial(int64_t trial, int64_
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   ASSIGN_OR_RETURN(Statement rows,
                    database_->Prepare(absl::StrCat(kSelectAudits,
-                                                   "WHERE s.trial = ? AND s.state = 'done' AND s.vouched = 0 AND "
+                                                   "WHERE s.trial = ? AND s.state = 'done' AND s.vouched <> 1 AND "
                                                    "a.trial IS NULL ORDER BY s.shard")));
   rows.Bind(trial);
   ASSIGN_OR_RETURN(std::vector<AuditRecord> audits, ReadAudits(rows));
@@ -126,6 +126,7 @@ absl::StatusOr<std::vector<TrustRecord>> Store::Trust() {
 absl::StatusOr<RewindSummary> Store::Rewind(const RewindCommit& commit, int64_t now_ms) {
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   if (commit.audit.has_value()) RETURN_IF_ERROR(WriteAudit(*database_, *commit.audit, now_ms));
+  if (commit.canary.has_value()) RETURN_IF_ERROR(WriteCanary(*database_, *commit.canary, now_ms));
   RETURN_IF_ERROR(WriteTrust(*database_, commit.trust, now_ms));
   ASSIGN_OR_RETURN(const RewindSummary summary, TakeBack(*database_, commit, now_ms));
   RETURN_IF_ERROR(Commit(transaction, "rewind"));

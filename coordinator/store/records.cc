@@ -27,6 +27,9 @@ constexpr std::array kExperimentStates = {Named<ExperimentState>{ExperimentState
 constexpr std::array kAuditStates = {
     Named<AuditState>{AuditState::kDue, "due"}, Named<AuditState>{AuditState::kAgreed, "agreed"},
     Named<AuditState>{AuditState::kWaived, "waived"}, Named<AuditState>{AuditState::kUndecided, "undecided"}};
+constexpr std::array kCanaryOutcomes = {
+    Named<CanaryOutcome>{CanaryOutcome::kGood, "good"}, Named<CanaryOutcome>{CanaryOutcome::kWaits, "waits"},
+    Named<CanaryOutcome>{CanaryOutcome::kWrong, "wrong"}, Named<CanaryOutcome>{CanaryOutcome::kFailed, "failed"}};
 
 // A name in a database that no table has is damage, not a wrong argument.
 template <typename T>
@@ -52,6 +55,9 @@ std::string_view Name(ExperimentState state) {
 std::string_view Name(AuditState state) {
   return NameIn(kAuditStates, state);
 }
+std::string_view Name(CanaryOutcome outcome) {
+  return NameIn(kCanaryOutcomes, outcome);
+}
 
 absl::StatusOr<StageKind> StageKindFromName(std::string_view name) {
   return Stored(ValueIn(kStageKinds, "stage", name));
@@ -61,6 +67,9 @@ absl::StatusOr<Purpose> PurposeFromName(std::string_view name) {
 }
 absl::StatusOr<Origin> OriginFromName(std::string_view name) {
   return Stored(ValueIn(kOrigins, "origin", name));
+}
+absl::StatusOr<CanaryOutcome> CanaryOutcomeFromName(std::string_view name) {
+  return Stored(ValueIn(kCanaryOutcomes, "outcome", name));
 }
 absl::StatusOr<ExperimentState> ExperimentStateFromName(std::string_view name) {
   return Stored(ValueIn(kExperimentStates, "state", name));

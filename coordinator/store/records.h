@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/genome/recipe.h"
+#include "common/trial/canary.h"
 #include "common/trial/trial.h"
 
 namespace heterosis {
@@ -190,6 +191,33 @@ struct AuditRecord {
   std::string name, device;
 };
 
+// What an answer to a canary says.
+enum class CanaryOutcome {
+  kGood,    // it is the reference, or agrees with it
+  kWaits,   // it differs from a reference that only one worker has given: a third is to decide
+  kWrong,   // it differs from one that two have given, or from its own worker's
+  kFailed,  // could not be computed
+};
+std::string_view Name(CanaryOutcome outcome);
+absl::StatusOr<CanaryOutcome> CanaryOutcomeFromName(std::string_view name);
+
+struct CanaryRecord {
+  int64_t canary = 0;  // id, from 1, in the order of the answers
+  std::string name;    // of the worker
+  CanaryOutcome outcome = CanaryOutcome::kFailed;
+  int64_t reference = 0;   // of kGood: the canary that it agrees with, which may be itself
+  bool confirmed = false;  // two workers have given that
+  CanaryResult result;     // but `number`
+  std::string message;     // why it is not good
+};
+
+struct CanaryCommit {
+  CanaryRecord record;
+  std::string worker;  // the session
+  // Of a good one: it vouches for what the session has done after this time.
+  std::optional<int64_t> vouches_since_ms;
+};
+
 // The answer that counted.
 struct CountedAnswer {
   std::string name, device;
@@ -199,9 +227,10 @@ struct CountedAnswer {
 // Takes results back: those of quarantined workers that nothing vouches for, or of one shard. When later stages were
 // built on them, the run goes back to the earliest stage that has such a result.
 struct RewindCommit {
-  std::vector<std::string> names;    // of workers whose results are to be computed again
-  std::optional<AuditCommit> audit;  // the audit that brought it to light; written first
-  bool reopen_audited = false;       // the audited shard's counted result is wrong or in doubt, whoever's it is
+  std::vector<std::string> names;      // of workers whose results are to be computed again
+  std::optional<AuditCommit> audit;    // the audit that brought it to light; written first
+  std::optional<CanaryCommit> canary;  // or the canary
+  bool reopen_audited = false;         // the audited shard's counted result is wrong or in doubt, whoever's it is
   std::vector<TrustRecord> trust;
   std::string reason;
 };

@@ -22,4 +22,7 @@ absl::StatusOr<std::vector<int64_t>> UseKept(Database& database, int stage);
 // Writes the audit's state and vouches for its shard where it says so.
 absl::Status WriteAudit(Database& database, const AuditCommit& commit, int64_t now_ms);
 
+// Writes an answer to a canary (canaries.cc) and vouches for what it vouches for.
+absl::Status WriteCanary(Database& database, const CanaryCommit& commit, int64_t now_ms);
+
 }  // namespace heterosis

@@ -141,7 +141,7 @@ CREATE TABLE shards (
   merge_seconds REAL,
   decode_seconds REAL,
   finished_ms INTEGER,
-  vouched INTEGER NOT NULL DEFAULT 0 CHECK (vouched IN (0, 1)),  -- another worker agreed, or a canary after it was good
+  vouched INTEGER NOT NULL DEFAULT 0 CHECK (vouched IN (0, 1, 2)),  -- 1: another worker agreed; 2: its worker passed a canary after it
   checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (trial, shard)
 ) STRICT;
@@ -187,6 +187,18 @@ CREATE TABLE audits (
   checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (trial, shard),
   FOREIGN KEY (trial, shard) REFERENCES shards
+) STRICT;
+
+CREATE TABLE canaries (
+  canary INTEGER PRIMARY KEY,          -- in the order of the answers
+  worker TEXT NOT NULL REFERENCES workers,
+  outcome TEXT NOT NULL CHECK (outcome IN ('good', 'waits', 'wrong', 'failed')),
+  reference INTEGER REFERENCES canaries,  -- of a good one: the answer that it agrees with, which may be itself
+  confirmed INTEGER NOT NULL CHECK (confirmed IN (0, 1)),  -- two workers had given the reference by then
+  answer TEXT NOT NULL,                -- JSON, by problem, step and rank: [token, logit]
+  message TEXT NOT NULL,               -- of a wrong or failed one, or of one that waits: why
+  time_ms INTEGER NOT NULL,
+  checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF
 ) STRICT;
 
 CREATE TABLE trust (

@@ -62,12 +62,14 @@ class Store {
 
   // Audits and trust (audits.cc), and taking results back (rewind.cc).
   absl::Status CommitAudit(const AuditCommit& commit, int64_t now_ms);  // a new one, or another state of one
-  // Has the shards of a trial that nothing vouches for and that never had an audit audited; returns them.
+  // Has the shards of a trial that no other worker vouches for and that never had an audit audited; returns them.
   absl::StatusOr<std::vector<AuditRecord>> AuditTrial(int64_t trial, int64_t now_ms);
   absl::StatusOr<std::vector<AuditRecord>> DueAudits();
   absl::StatusOr<bool> WasUndecided(int64_t trial, int shard);      // an audit of it ended so
   absl::StatusOr<CountedAnswer> Counted(int64_t trial, int shard);  // NOT_FOUND where it has no result
   absl::StatusOr<std::vector<TrustRecord>> Trust();
+  absl::Status CommitCanary(const CanaryCommit& commit, int64_t now_ms);
+  absl::StatusOr<std::vector<CanaryRecord>> Canaries();  // in the order of their ids
   absl::StatusOr<RewindSummary> Rewind(const RewindCommit& commit, int64_t now_ms);
   absl::StatusOr<int> Epoch();
   absl::StatusOr<int> OldestEpoch();  // the first one whose attempts count

@@ -154,6 +154,24 @@ def a_frozen_worker_thaws(config: pathlib.Path, folder: pathlib.Path, expected: 
     print("a worker frozen, and thawed after its lease had gone to another: the shard counted once, the same end")
 
 
+def a_worker_fails_its_canary(config: pathlib.Path, folder: pathlib.Path, expected: dict) -> None:
+    """Two agree on it and hold their first shards back until the third, whose device is wrong, has answered."""
+    db, gate = folder / "canary.db", folder / "canary_gate"
+    with Run(config, db, 2, "--evaluation-program", FAULTY, HETEROSIS_FAULT=f"gate:{gate}") as disturbed:
+        run.wait_until(lambda: len(run.query(db, "SELECT 1 FROM canaries WHERE outcome = 'good'")) == 2, "two good canaries")
+        disturbed.add_worker("--evaluation-program", FAULTY, HETEROSIS_FAULT="canary")
+        run.wait_until(lambda: run.query(db, "SELECT 1 FROM trust WHERE quarantined"), "a quarantine")
+        gate.touch()
+        sick = disturbed.workers.pop()
+        output, _ = sick.communicate(timeout=600)
+        assert sick.returncode != 0 and "quarantined: its answer to the canary differs" in output, output
+        [output, *_] = disturbed.end()
+        assert "worker remote-2 computes wrongly and is quarantined" in output, output
+    assert run.query(db, "SELECT name FROM trust WHERE quarantined") == [("remote-2",)]
+    run.assert_same(expected, run.contents(db), "the run with a sick device")
+    print("a device that fails its first canary: quarantined before it got a shard, the same end")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -166,6 +184,7 @@ def main() -> None:
         a_stopped_child(config, folder, expected)
         a_killed_worker_leaves_no_orphan(config, folder)
         a_frozen_worker_thaws(config, folder, expected)
+        a_worker_fails_its_canary(config, folder, expected)
 
 
 if __name__ == "__main__":

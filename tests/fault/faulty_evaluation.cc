@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worker's evaluation child with faults to order, for the tests of this folder (`worker --evaluation-program`): the
 // program that users get has no way to fail on purpose. HETEROSIS_FAULT is a fault and the trials that it hits, such as
-// `abort:12,17`, or `gate:FILE`: each shard's result waits until FILE exists, after FILE.TRIAL.SHARD told that it is
-// done.
+// `abort:12,17`; or `canary`: its largest logit is wrong by 5; or `gate:FILE`: each shard's result waits until FILE
+// exists, after FILE.TRIAL.SHARD told that it is done.
 #include <signal.h>
 #include <unistd.h>
 
@@ -39,7 +39,9 @@ class FaultyRunner : public TrialRunner {
   absl::Status Prepare(const Task& task) override { return runner_->Prepare(task); }
 
   absl::StatusOr<CanaryResult> RunCanary(const CanaryWork& work, const std::atomic<bool>& cancelled) override {
-    return runner_->RunCanary(work, cancelled);
+    absl::StatusOr<CanaryResult> result = runner_->RunCanary(work, cancelled);
+    if (fault_ == "canary" && result.ok()) result->answers.at(0).at(0).at(0).logit += 5;
+    return result;
   }
 
   absl::StatusOr<ShardResult> Run(const ShardWork& work, const std::atomic<bool>& cancelled) override {

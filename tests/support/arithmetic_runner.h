@@ -39,7 +39,7 @@ class ArithmeticRunner : public TrialRunner {
       for (int step = 0; step < work.steps; ++step) {
         CanaryStep& logits = answer.emplace_back();
         for (int rank = 0; rank < work.top; ++rank) {
-          logits.push_back({static_cast<int32_t>(noise.NextBelow(1000)), static_cast<float>(-rank)});
+          logits.push_back({rank * 1000 + static_cast<int32_t>(noise.NextBelow(1000)), static_cast<float>(-rank)});
         }
       }
     }

@@ -42,7 +42,7 @@ constexpr char kConfig[] = R"pb(
     selection { top: 2 }
   }
   evaluation { shard_size: 2 }
-  scheduling { lease_seconds: 10 attempts: 2 }
+  scheduling { lease_seconds: 10 attempts: 2 canary_every: 0 }
 )pb";
 
 // The texts are constants of this file.

@@ -15,10 +15,16 @@ namespace heterosis {
 // `given`: how many answers the worker has given before this one.
 using WorkerEvaluator = std::function<ShardResult(const ShardWork& work, int given)>;
 
+using CanaryEvaluator = std::function<CanaryResult(const CanaryWork& work, int given)>;
+
+// What every healthy device says, of the recipe and the questions alone; `off` is added to the largest logit.
+CanaryResult AnswerCanary(const CanaryWork& work, float off = 0);
+
 struct FleetWorker {
   std::string name;
   std::string device = "cpu";
   WorkerEvaluator evaluate = [](const ShardWork& work, int) { return Evaluate(work); };
+  CanaryEvaluator canary = [](const CanaryWork& work, int) { return AnswerCanary(work); };
   int given = 0;  // answers so far
 };
 
@@ -29,8 +35,8 @@ WorkerEvaluator SilentlyWrong(double share, uint64_t seed, int from = 0);
 // Shards of 32 samples, four generations of six candidates on 64 problems.
 ExperimentSetup FleetSetup();
 
-// Lets the workers lease, evaluate and report in an order drawn from `order_seed` until the experiment ends or a call
-// fails. Time goes on when nobody has anything to do.
+// Lets the workers answer canaries, lease, evaluate and report in an order drawn from `order_seed` until the experiment
+// ends or a call fails. Time goes on when nobody has anything to do.
 absl::Status RunFleet(SimulatedRun& run, std::vector<FleetWorker>& workers, uint64_t order_seed);
 
 }  // namespace heterosis

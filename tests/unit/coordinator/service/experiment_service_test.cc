@@ -433,6 +433,34 @@ TEST_F(ExperimentServiceTest, AWorkerThatHasLongBeenSilentIsNotWaitedFor) {
   EXPECT_TRUE(service_->EveryoneKnowsTheEnd());
 }
 
+// The rules of canaries are tested in tests/unit/coordinator/experiment.
+TEST_F(ExperimentServiceTest, ACanaryComesBeforeWorkAndAgainAfterAnErrorOfTheDevice) {
+  SimulatedRun run(folder_, "canary.db");
+  run.setup.config.mutable_scheduling()->set_canary_every(200);
+  ASSERT_TRUE(run.Start().ok());
+  service_.emplace(run.experiment(), Task(), kLease);
+  const std::string session = Join("a");
+  v1::LeaseRequest request = LeaseRequest(session);
+  for (const int64_t number : {1, 2}) {
+    v1::LeaseResponse response;
+    ASSERT_TRUE(service_->Lease(request, NeverGone, &response).ok());
+    ASSERT_TRUE(response.has_canary());
+    const CanaryWork work = FromWire(response.canary()).value();
+    EXPECT_EQ(work.number, number);
+    CanaryResult result{.number = work.number};
+    for (size_t i = 0; i < work.problems.size(); ++i) result.answers.push_back({{{7, 1.5F}}});
+    v1::ReportRequest report;
+    report.set_session(session);
+    report.set_run(run.experiment().run_id());
+    *report.mutable_canary() = ToWire(result);
+    EXPECT_TRUE(*Report(report));
+    EXPECT_FALSE(*Report(report)) << "a repeated report counts once";
+    EXPECT_TRUE(Lease(session).has_work());
+    request.set_device_error(true);
+  }
+  EXPECT_EQ(run.Query("SELECT outcome FROM canaries"), (std::vector<std::string>{"good", "good"}));
+}
+
 TEST_F(ExperimentServiceTest, WorkersInThreadsFindWhatOneWorkerFinds) {
   SimulatedRun alone(folder_, "alone.db");
   ASSERT_TRUE(alone.Start().ok());

@@ -77,6 +77,10 @@ class ChecksumTest : public StoreTest {
     ASSERT_TRUE(store_->CommitShard(Answer(4, 0, 1, true), Now()).ok());
     ASSERT_TRUE(store_->CommitFailure(Failure(4, 1, FailureClass::kCrash, "x"), Now()).ok());
     ASSERT_TRUE(store_->CommitAudit({.trial = 4, .shard = 0, .trust = {{"gpu-box", 1, false, ""}}}, Now()).ok());
+    CanaryRecord canary{.canary = 1, .name = "gpu-box", .outcome = CanaryOutcome::kGood, .reference = 1};
+    canary.result.answers = {{{{7, 1.5F}, {8, -0.1F}}}};
+    ASSERT_TRUE(store_->CommitCanary({canary, "session-1", 0}, Now()).ok());
+    EXPECT_EQ(store_->Canaries()->at(0).result, canary.result);
   }
 
   // A connection that knows nothing of checksums, as sqlite3's is.

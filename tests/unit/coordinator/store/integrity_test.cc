@@ -45,7 +45,7 @@ class IntegrityTest : public StoreTest {
 TEST_F(IntegrityTest, WhatTheStoreWroteIsSound) {
   EXPECT_THAT(FoundAfter("SELECT 1"), IsEmpty());
   EXPECT_TRUE(CheckIntegrity(*database_).ok());
-  EXPECT_EQ(ExamineDatabase(*database_, 1)->tables, 19);
+  EXPECT_EQ(ExamineDatabase(*database_, 1)->tables, 20);
 }
 
 TEST_F(IntegrityTest, ATrialMustHaveTheTotalsOfItsResults) {

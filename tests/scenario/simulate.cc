@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
@@ -90,7 +91,8 @@ int Scale(int workers) {
               workers);
   std::printf("%10s %8s %9s %14s %8s %14s %6s\n", "shard size", "results", "run, s", "CPU us/result", "calls/s",
               "bytes/trial", "idle");
-  for (const int shard_size : {200, 50, 25, 10, 5}) {
+  const std::vector<int> shard_sizes = workers < 5'000 ? std::vector{200, 50, 25, 10, 5} : std::vector{25, 5, 2};
+  for (const int shard_size : shard_sizes) {
     const std::string path = folder / absl::StrCat("scale", shard_size, ".db");
     const ScaleFigures figures = MeasureScale(path, {.workers = workers, .shard_size = shard_size});
     if (!figures.ended) {

@@ -98,7 +98,7 @@ void SimulatedCoordinator::Tick(int life) {
   if (!ticked.ok()) referee_.Log("coordinator: paused: %s", Message(ticked));
   // While nothing can be written the end of a lease cannot be, either.
   if (ticked.ok() && !store_->paused()) referee_.CheckLeases(service_->progress(), 2 * kTick);
-  Wake();
+  Wake(/*look_at_clock=*/true);
   if (service_ == nullptr) return;
   if (service_->finished() && finished_at_.count() < 0) finished_at_ = events_.now();
   if (finished_at_.count() >= 0 && (service_->EveryoneKnowsTheEnd() || events_.now() - finished_at_ >= kDrain)) {
@@ -153,7 +153,7 @@ void SimulatedCoordinator::Restart(Clock::Duration down) {
 void SimulatedCoordinator::WorkerLost(const std::string& worker) {
   if (service_ == nullptr) return;
   service_->WorkerLost(worker);
-  if (!DiedMeanwhile()) Wake();
+  if (!DiedMeanwhile()) Wake(/*look_at_clock=*/false);
 }
 
 absl::Status SimulatedCoordinator::TryLease(const v1::LeaseRequest& request, const std::function<bool()>& gone,
@@ -202,11 +202,12 @@ bool SimulatedCoordinator::LookAgain(Waiting& call) {
   return false;
 }
 
-void SimulatedCoordinator::Wake() {
+void SimulatedCoordinator::Wake(bool look_at_clock) {
   const Progress progress = service_->progress();
   int64_t wanted = service_->finished() ? static_cast<int64_t>(waiting_.size())
                                         : std::max(0, progress.shards_open - progress.shards_leased);
   for (size_t count = waiting_.size(); count > 0 && service_ != nullptr; --count) {
+    if (wanted <= 0 && !look_at_clock) return;
     Waiting call = std::move(waiting_.front());
     waiting_.pop_front();
     const bool looks = wanted > 0 || events_.now() >= call.look;
@@ -229,7 +230,7 @@ void SimulatedCoordinator::OnReport(const v1::ReportRequest& request, const OnRe
   }
   if (!status.ok()) referee_.Log("coordinator: a report was not taken: %s", Message(status));
   reply(status.ok() ? Reply(Response(std::move(response))) : Reply(status));
-  if (status.ok()) Wake();
+  if (status.ok()) Wake(/*look_at_clock=*/false);
 }
 
 void SimulatedCoordinator::Handle(int, const Request& request, std::function<bool()> gone, OnReply reply) {

@@ -66,9 +66,9 @@ class SimulatedCoordinator : public CallHandler {
                         v1::LeaseResponse* response);
   void OnLease(const v1::LeaseRequest& request, std::function<bool()> gone, const OnReply& reply);
   void OnReport(const v1::ReportRequest& request, const OnReply& reply);
-  // As ExperimentService::WakeWaiting: as many waiting calls as there is work for look again, all at the end, and those
-  // whose time has come.
-  void Wake();
+  // As ExperimentService::WakeWaiting: as many waiting calls as there is work for look again, all at the end, and,
+  // where the clock is looked at, those whose time has come.
+  void Wake(bool look_at_clock);
   // Whether the call goes on waiting.
   bool LookAgain(Waiting& call);
 

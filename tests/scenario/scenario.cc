@@ -127,6 +127,7 @@ ExperimentSetup MakeSetup(int index, bool audits) {
   setup.config.mutable_evaluation()->set_shard_size(kind.shard_size);
   setup.config.mutable_scheduling()->set_attempts(3);
   setup.config.mutable_scheduling()->set_replication(audits ? v1::Scheduling::ALWAYS : v1::Scheduling::NEVER);
+  setup.config.mutable_scheduling()->set_canary_every(audits ? 5 : 0);
   setup.search = NumberedProblems("search", 6);
   setup.validation = NumberedProblems("validation", kind.validation ? 4 : 0);
   setup.test = NumberedProblems("test", 3);
@@ -197,7 +198,7 @@ std::string Describe(const Scenario& scenario) {
         pause.has_value() ? 1e-3 * static_cast<double>(pause->count()) : 0);
   };
   if (scenario.poison.has_value()) absl::StrAppend(&text, ", poison ", std::string(Name(*scenario.poison)));
-  if (scenario.audits) absl::StrAppend(&text, ", audits");
+  if (scenario.audits) absl::StrAppend(&text, ", audits and canaries");
   if (scenario.stranger) absl::StrAppend(&text, ", a stranger");
   if (scenario.local) absl::StrAppend(&text, ", local workers");
   add("loss", scenario.network.loss > 0, scenario.network.loss);

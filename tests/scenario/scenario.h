@@ -20,7 +20,7 @@ struct Scenario {
   int setup = 0;                       // index, see MakeSetup
   std::optional<FailureClass> poison;  // some recipes always fail so
   int workers = 1;
-  bool audits = false;                // results are computed twice, as among workers that nobody knows
+  bool audits = false;                // results are computed twice, and workers answer canaries
   bool stranger = false;              // one more worker, with other model files
   bool local = false;                 // the coordinator's host sees worker processes end
   Clock::Duration per_sample{1'000};  // of an evaluation, on average

@@ -224,7 +224,7 @@ void SimulatedCoordinator::OnReport(const v1::ReportRequest& request, const OnRe
     status = service_->Report(request, &response);
   }
   if (DiedMeanwhile()) return;
-  if (status.ok() && response.accepted()) {
+  if (status.ok() && response.accepted() && !request.has_canary()) {
     referee_.Counted(FromWire(request.has_result() ? request.result().key() : request.failure().key()),
                      request.has_result());
   }

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/status.h"
 #include "proto/wire.h"
+#include "tests/support/small_experiment.h"
 
 namespace heterosis {
 namespace {
@@ -15,6 +17,7 @@ using std::chrono::milliseconds;
 // Those of worker/session.
 constexpr milliseconds kLeaseWait{10'000};
 constexpr milliseconds kCallDeadline{20'000};
+constexpr milliseconds kCanary{2'000};  // its decode
 constexpr milliseconds kRetryFirst{200};
 constexpr milliseconds kRetryLast{5'000};
 constexpr milliseconds kUnreachableMax{10 * 60 * 1000};
@@ -126,9 +129,27 @@ void SimulatedWorker::OnLease(const v1::LeaseResponse& response, Clock::Duration
     if (!work.ok()) return referee_.Violation("work that makes no sense: %s", std::string(work.status().message()));
     return Begin(*std::move(work));
   }
+  if (response.has_canary()) {
+    const absl::StatusOr<CanaryWork> canary = FromWire(response.canary());
+    if (!canary.ok()) return referee_.Violation("a canary that makes no sense: %s", Message(canary.status()));
+    In(kCanary, [this, work = *canary] { AnswerTheCanary(work); });
+    return;
+  }
   if (events_.now() - asked >= kLeaseWait / 2) return Ask();
   In(pause_, [this] { Ask(); });
   pause_ = std::min(pause_ * 2, Clock::Duration(kRetryLast));
+}
+
+void SimulatedWorker::AnswerTheCanary(const CanaryWork& work) {
+  v1::ReportRequest request;
+  request.set_session(registration_.session());
+  request.set_run(registration_.run());
+  *request.mutable_canary() = ToWire(AnswerCanary(work));
+  Retrying(request, kCallDeadline, [this](const Reply& reply) {
+    if (absl::IsNotFound(reply.status())) return Register([this] { Ask(); });
+    if (!reply.ok()) return referee_.Violation("a right canary was refused: %s", Message(reply.status()));
+    Ask();
+  });
 }
 
 void SimulatedWorker::Begin(ShardWork work) {

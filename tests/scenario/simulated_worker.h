@@ -64,6 +64,7 @@ class SimulatedWorker {
   void Register(std::function<void()> then);
   void Ask();
   void OnLease(const v1::LeaseResponse& response, Clock::Duration asked);
+  void AnswerTheCanary(const CanaryWork& work);
   void Begin(ShardWork work);
   void Heartbeat(int64_t shard);
   void OnHeartbeat(int64_t shard, const Reply& reply, bool registered_anew);

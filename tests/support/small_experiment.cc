@@ -133,6 +133,23 @@ ShardResult Evaluate(const ShardWork& work) {
   return result;
 }
 
+CanaryResult AnswerCanary(const CanaryWork& work, float off) {
+  CanaryResult result{.number = work.number};
+  for (const Problem& problem : work.problems) {
+    RandomStream noise(RandomKey({HashText(RecipeDigest(work.recipe)), HashText(problem.question)}));
+    CanaryAnswer& answer = result.answers.emplace_back();
+    for (int step = 0; step < work.steps; ++step) {
+      CanaryStep& logits = answer.emplace_back();
+      float logit = 20;
+      for (int rank = 0; rank < work.top; ++rank) {
+        logits.push_back({rank * 100 + static_cast<int32_t>(noise.NextBelow(100)), rank == 0 ? logit + off : logit});
+        logit -= 1 + static_cast<float>(noise.NextUniform());
+      }
+    }
+  }
+  return result;
+}
+
 namespace {
 
 absl::StatusOr<std::vector<std::string>> FirstColumn(Database& database, const std::string& sql) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/trial/canary.h"
 #include "common/trial/trial.h"
 #include "coordinator/experiment/setup.h"
 
@@ -26,6 +27,9 @@ std::vector<Problem> NumberedProblems(const std::string& split, int count);
 // it solves. The same recipe always solves the same problems.
 bool Solves(const Recipe& recipe, int sample);
 ShardResult Evaluate(const ShardWork& work);
+
+// What every healthy device says, of the recipe and the questions alone; `off` is added to the largest logit.
+CanaryResult AnswerCanary(const CanaryWork& work, float off = 0);
 
 // Everything in the database at `path` but times, attempts and names of workers, as text, a line per row.
 absl::StatusOr<std::string> DatabaseContents(const std::string& path);

@@ -25,23 +25,6 @@ WorkerEvaluator SilentlyWrong(double share, uint64_t seed, int from) {
   };
 }
 
-CanaryResult AnswerCanary(const CanaryWork& work, float off) {
-  CanaryResult result{.number = work.number};
-  for (const Problem& problem : work.problems) {
-    RandomStream noise(RandomKey({HashText(RecipeDigest(work.recipe)), HashText(problem.question)}));
-    CanaryAnswer& answer = result.answers.emplace_back();
-    for (int step = 0; step < work.steps; ++step) {
-      CanaryStep& logits = answer.emplace_back();
-      float logit = 20;
-      for (int rank = 0; rank < work.top; ++rank) {
-        logits.push_back({rank * 100 + static_cast<int32_t>(noise.NextBelow(100)), rank == 0 ? logit + off : logit});
-        logit -= 1 + static_cast<float>(noise.NextUniform());
-      }
-    }
-  }
-  return result;
-}
-
 ExperimentSetup FleetSetup() {
   ExperimentSetup setup = SmallSetup();
   const auto enlarge = [](std::vector<Problem>& problems, size_t count) {

@@ -17,9 +17,6 @@ using WorkerEvaluator = std::function<ShardResult(const ShardWork& work, int giv
 
 using CanaryEvaluator = std::function<CanaryResult(const CanaryWork& work, int given)>;
 
-// What every healthy device says, of the recipe and the questions alone; `off` is added to the largest logit.
-CanaryResult AnswerCanary(const CanaryWork& work, float off = 0);
-
 struct FleetWorker {
   std::string name;
   std::string device = "cpu";

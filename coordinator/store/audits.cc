@@ -2,6 +2,7 @@
 // Implements the part of store.h about audits, trust and taking results back.
 #include "common/base/status.h"
 #include "coordinator/store/rewind.h"
+#include "coordinator/store/rows.h"
 #include "coordinator/store/store.h"
 
 namespace heterosis {
@@ -87,27 +88,17 @@ absl::StatusOr<CountedAnswer> Store::Counted(int64_t trial, int shard) {
   answer.device = who.Text(1);
   answer.result.key = {trial, shard, static_cast<int>(who.Int(2))};
   // In the order of the trial's samples, which is that of what workers report.
-  ASSIGN_OR_RETURN(
-      Statement rows,
-      database_->Prepare("SELECT r.sample, r.correct, r.number_ok, r.language_ok, r.text, r.answer, "
-                         "r.prompt_tokens, r.new_tokens, r.finish FROM intact_results r JOIN trials t ON t.trial "
-                         "= r.trial JOIN sample_sets s ON s.sample_set = t.sample_set JOIN "
-                         "json_each(s.samples) place ON place.value = r.sample "
-                         "WHERE r.trial = ? AND r.shard = ? ORDER BY place.key"));
+  ASSIGN_OR_RETURN(Statement rows,
+                   database_->Prepare(absl::StrCat("SELECT ", kResultColumns,
+                                                   " FROM intact_results r JOIN trials t ON t.trial = r.trial "
+                                                   "JOIN sample_sets s ON s.sample_set = t.sample_set "
+                                                   "JOIN json_each(s.samples) place ON place.value = r.sample "
+                                                   "WHERE r.trial = ? AND r.shard = ? ORDER BY place.key")));
   rows.Bind(trial).Bind(shard);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) return answer;
-    SampleResult sample;
-    sample.sample = static_cast<int>(rows.Int(0));
-    sample.correct = rows.Int(1) != 0;
-    sample.number_ok = rows.Int(2) != 0;
-    sample.language_ok = rows.Int(3) != 0;
-    sample.text = rows.Text(4);
-    sample.answer = rows.Text(5);
-    sample.prompt_tokens = static_cast<int>(rows.Int(6));
-    sample.new_tokens = static_cast<int>(rows.Int(7));
-    ASSIGN_OR_RETURN(sample.finish, FinishReasonFromName(rows.Text(8)));
+    ASSIGN_OR_RETURN(SampleResult sample, ResultFromRow(rows));
     answer.result.samples.push_back(std::move(sample));
   }
 }

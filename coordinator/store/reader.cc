@@ -84,27 +84,17 @@ absl::StatusOr<std::vector<ShardRow>> ReadShards(Database& database, int64_t tri
 
 // Fills results and the problems that they answer.
 absl::Status ReadResults(Database& database, int64_t trial, TrialDetails& details) {
-  ASSIGN_OR_RETURN(
-      Statement rows,
-      database.Prepare("SELECT r.sample, r.correct, r.number_ok, r.language_ok, r.answer, r.text, "
-                       "r.prompt_tokens, r.new_tokens, r.finish, p.question, p.answer FROM intact_results r "
-                       "JOIN trials t ON t.trial = r.trial "
-                       "JOIN intact_problems p ON p.split = t.split AND p.sample = r.sample "
-                       "WHERE r.trial = ? ORDER BY r.sample"));
+  ASSIGN_OR_RETURN(Statement rows,
+                   database.Prepare(absl::StrCat("SELECT ", kResultColumns,
+                                                 ", p.question, p.answer FROM intact_results r "
+                                                 "JOIN trials t ON t.trial = r.trial "
+                                                 "JOIN intact_problems p ON p.split = t.split AND p.sample = r.sample "
+                                                 "WHERE r.trial = ? ORDER BY r.sample")));
   rows.Bind(trial);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) return absl::OkStatus();
-    SampleResult result;
-    result.sample = static_cast<int>(rows.Int(0));
-    result.correct = rows.Int(1) != 0;
-    result.number_ok = rows.Int(2) != 0;
-    result.language_ok = rows.Int(3) != 0;
-    result.answer = rows.Text(4);
-    result.text = rows.Text(5);
-    result.prompt_tokens = static_cast<int>(rows.Int(6));
-    result.new_tokens = static_cast<int>(rows.Int(7));
-    ASSIGN_OR_RETURN(result.finish, FinishReasonFromName(rows.Text(8)));
+    ASSIGN_OR_RETURN(SampleResult result, ResultFromRow(rows));
     details.results.push_back(std::move(result));
     details.problems.push_back({rows.Text(9), rows.Text(10)});
   }

@@ -77,6 +77,20 @@ absl::StatusOr<TrialRecord> TrialFromRow(const Statement& row) {
   return trial;
 }
 
+absl::StatusOr<SampleResult> ResultFromRow(const Statement& row) {
+  SampleResult result;
+  result.sample = static_cast<int>(row.Int(0));
+  result.correct = row.Int(1) != 0;
+  result.number_ok = row.Int(2) != 0;
+  result.language_ok = row.Int(3) != 0;
+  result.answer = row.Text(4);
+  result.text = row.Text(5);
+  result.prompt_tokens = static_cast<int>(row.Int(6));
+  result.new_tokens = static_cast<int>(row.Int(7));
+  ASSIGN_OR_RETURN(result.finish, FinishReasonFromName(row.Text(8)));
+  return result;
+}
+
 absl::StatusOr<std::vector<ModelRecord>> ReadModels(Database& database) {
   ASSIGN_OR_RETURN(Statement rows, database.Prepare("SELECT name, digest, role FROM intact_models ORDER BY model"));
   std::vector<ModelRecord> models;

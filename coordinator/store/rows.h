@@ -23,6 +23,11 @@ inline constexpr char kSelectTrials[] =
     "t.score, t.failure FROM intact_trials t JOIN intact_sample_sets s ON s.sample_set = t.sample_set ";
 absl::StatusOr<TrialRecord> TrialFromRow(const Statement& row);
 
+// Of `results` as r; columns: the first ones of ResultFromRow's row.
+inline constexpr char kResultColumns[] =
+    "r.sample, r.correct, r.number_ok, r.language_ok, r.answer, r.text, r.prompt_tokens, r.new_tokens, r.finish";
+absl::StatusOr<SampleResult> ResultFromRow(const Statement& row);
+
 absl::StatusOr<std::vector<ModelRecord>> ReadModels(Database& database);
 absl::StatusOr<std::vector<PhaseRecord>> ReadPhases(Database& database);
 

@@ -34,18 +34,12 @@ def wait_until(condition, what: str):
     return result
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Target:
     """A coordinator with one real worker, and the ways to it."""
 
     def __init__(self, folder: pathlib.Path, keys: pathlib.Path, tls: bool):
         self.name = "mutual TLS" if tls else "no TLS"
-        self.tls, self.keys, self.db, self.port = tls, keys, folder / f"{'tls' if tls else 'plain'}.db", free_port()
+        self.tls, self.keys, self.db, self.port = tls, keys, folder / f"{'tls' if tls else 'plain'}.db", run.free_port()
         self.log = self.db.with_suffix(".log")
         config = run.write_config(folder, generations=1000)
         secure = ["--tls-cert", keys / "coordinator.pem", "--tls-key", keys / "coordinator.key", "--tls-client-ca", keys / "ca.pem"]

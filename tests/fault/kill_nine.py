@@ -2,7 +2,6 @@
 """kill -9 of the coordinator, of a worker, or of both, 20 times at random moments of real runs: started again, each run ends with
 the same database as an undisturbed one (DESIGN.md section 8, invariant 2); two thirds of the kills in parameter space alone, one
 third over both spaces in sequence. Usage: kill_nine.py BIN_FOLDER [KILLS [SEED]]"""
-import os
 import pathlib
 import random
 import signal
@@ -17,21 +16,9 @@ import run  # noqa: E402
 WORKERS = 2
 
 
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it had just ended by itself
-
-
 def kill_something(process: subprocess.Popen, dice: random.Random) -> str:
     victim = dice.choice(["coordinator", "worker", "both"])
-    workers = run.children(process.pid)
-    if victim != "coordinator" and workers:
-        kill(dice.choice(workers))
-    if victim != "worker":
-        kill(process.pid)
-        process.wait()
+    run.kill_some(process, victim, dice)
     return victim
 
 

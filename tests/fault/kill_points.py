@@ -54,22 +54,6 @@ def worker_killed_at(config: pathlib.Path, folder: pathlib.Path, point: str, num
     run.assert_same(expected, run.contents(db), f"the run whose workers died at {point}#{number}")
 
 
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it had just ended by itself
-
-
-def kill_something(process: subprocess.Popen, victim: str, dice: random.Random) -> None:
-    workers = run.children(process.pid)
-    if victim != "coordinator" and workers:
-        kill(dice.choice(workers))
-    if victim != "worker":
-        kill(process.pid)
-        process.wait()
-
-
 def random_run(config: pathlib.Path, db: pathlib.Path, dice: random.Random, kills_wanted: int, span_s: float) -> collections.Counter:
     """Runs to the end through up to `kills_wanted` kills; returns the victims."""
     victims = collections.Counter()
@@ -80,7 +64,7 @@ def random_run(config: pathlib.Path, db: pathlib.Path, dice: random.Random, kill
                 process.wait(timeout=dice.uniform(0, span_s))
             except subprocess.TimeoutExpired:
                 victim = dice.choice(["coordinator", "worker", "both"])
-                kill_something(process, victim, dice)
+                run.kill_some(process, victim, dice)
                 victims[victim] += 1
         else:
             process.wait(timeout=600)

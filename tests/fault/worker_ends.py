@@ -5,7 +5,6 @@ Usage: worker_ends.py BIN_FOLDER"""
 import os
 import pathlib
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -72,24 +71,9 @@ def idle_workers_are_stopped_in_order(config: pathlib.Path, db: pathlib.Path) ->
     print(f"SIGTERM with an idle worker: exit 0 after {seconds:.2f} s")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start(program: str, *arguments: object) -> subprocess.Popen:
-    command = [f"{BIN}/{program}", *map(str, arguments)]
-    return subprocess.Popen(command, env=run.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def dial_in(address: str, name: str) -> subprocess.Popen:
-    return start("worker", "--cpu", "--threads", 1, "--coordinator", address, "--models-dir", run.DEMO / "models", "--name", name)
-
-
 def listen(config: pathlib.Path, db: pathlib.Path, *arguments: object) -> tuple[subprocess.Popen, str]:
-    address = f"127.0.0.1:{free_port()}"
-    return start("coordinator", "--config", config, "--db", db, "--listen", address, *arguments), address
+    address = f"127.0.0.1:{run.free_port()}"
+    return run.start([f"{BIN}/coordinator", "--config", config, "--db", db, "--listen", address, *arguments]), address
 
 
 def hears_the_end(process: subprocess.Popen) -> str:
@@ -102,7 +86,7 @@ def hears_the_end(process: subprocess.Popen) -> str:
 def run_with_remote_workers(config: pathlib.Path, db: pathlib.Path, workers_wanted: int, *arguments: object) -> str:
     """The coordinator's output. All workers must hear the end."""
     coordinator, address = listen(config, db, *arguments)
-    workers = [dial_in(address, f"remote-{i}") for i in range(workers_wanted)]
+    workers = [run.start_worker(BIN, address, f"remote-{i}") for i in range(workers_wanted)]
     try:
         coordinators_output = hears_the_end(coordinator)
         for worker in workers:
@@ -120,11 +104,11 @@ def a_silent_worker_is_named(config: pathlib.Path, folder: pathlib.Path, expecte
     for i in range(10):
         db = folder / f"silent{i}.db"
         coordinator, address = listen(config, db)
-        frozen, other = dial_in(address, "remote-0"), None
+        frozen, other = run.start_worker(BIN, address, "remote-0"), None
         try:
             wait_for(db, "results", 100)
             frozen.send_signal(signal.SIGSTOP)
-            other = dial_in(address, "remote-1")
+            other = run.start_worker(BIN, address, "remote-1")
             output = hears_the_end(coordinator)
             assert "the experiment is finished" in hears_the_end(other)
         finally:

@@ -4,30 +4,14 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
+
+#include "tests/support/shared.h"
 
 namespace heterosis {
-namespace {
-
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name =
-        std::filesystem::is_directory("/dev/shm") ? "/dev/shm/heterosis-fuzz-XXXXXX" : "/tmp/heterosis-fuzz-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
-
-}  // namespace
 
 const std::string& ScratchFolder() {
-  static const Folder folder;
-  return folder.path;
+  static const TemporaryFolder folder{MemoryFolder()};
+  return folder.path();
 }
 
 std::string WriteScratch(std::string_view name, std::string_view content) {

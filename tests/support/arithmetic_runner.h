@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "common/base/failpoint.h"
-#include "common/base/random.h"
 #include "tests/support/small_experiment.h"
 #include "worker/evaluate/trial_runner.h"
 
@@ -30,20 +29,8 @@ class ArithmeticRunner : public TrialRunner {
     return result;
   }
 
-  // The same recipe and question always give the same logits.
   absl::StatusOr<CanaryResult> RunCanary(const CanaryWork& work, const std::atomic<bool>&) override {
-    CanaryResult result{.number = work.number};
-    for (const Problem& problem : work.problems) {
-      RandomStream noise(RandomKey({HashText(RecipeDigest(work.recipe)), HashText(problem.question)}));
-      CanaryAnswer& answer = result.answers.emplace_back();
-      for (int step = 0; step < work.steps; ++step) {
-        CanaryStep& logits = answer.emplace_back();
-        for (int rank = 0; rank < work.top; ++rank) {
-          logits.push_back({rank * 1000 + static_cast<int32_t>(noise.NextBelow(1000)), static_cast<float>(-rank)});
-        }
-      }
-    }
-    return result;
+    return AnswerCanary(work);
   }
 
  private:

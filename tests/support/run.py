@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import random
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -136,6 +138,23 @@ def shard_at_gate(gate: pathlib.Path) -> tuple[int, int]:
 def children(pid: int) -> list[int]:
     output = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
     return [int(word) for word in output.split()]
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it had just ended by itself
+
+
+def kill_some(coordinator: subprocess.Popen, victim: str, dice: random.Random) -> None:
+    """`victim`: "coordinator", "worker" (one of its own, by chance) or "both"."""
+    workers = children(coordinator.pid)
+    if victim != "coordinator" and workers:
+        kill(dice.choice(workers))
+    if victim != "worker":
+        kill(coordinator.pid)
+        coordinator.wait()
 
 
 def run_to_end(bin_folder: str, config: pathlib.Path, db: pathlib.Path, workers: int, timeout_s: float = 300) -> str:

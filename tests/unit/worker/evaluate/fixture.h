@@ -50,6 +50,19 @@ inline std::vector<Problem> DemoProblems(size_t count) {
   return problems;
 }
 
+// The demo's experts over its base.
+inline Recipe DemoMerge(double ja, double math) {
+  Recipe recipe;
+  recipe.method = MergeMethod::kDareTies;
+  recipe.base = "base";
+  recipe.sources = {"ja", "math"};
+  recipe.tokenizer = "base";
+  recipe.mask_seed = 3;
+  recipe.out_dtype = DType::kFloat32;
+  recipe.rows = {{.match = {"*"}, .weight = {ja, math}, .density = {0.8, 0.7}}};
+  return recipe;
+}
+
 inline const std::atomic<bool> kNotCancelled = false;
 
 }  // namespace heterosis

@@ -19,17 +19,6 @@ using ::testing::HasSubstr;
 
 class MergeTrialRunnerTest : public ::testing::Test {
  protected:
-  static Recipe Merged(double ja, double math) {
-    Recipe recipe;
-    recipe.method = MergeMethod::kDareTies;
-    recipe.base = "base";
-    recipe.sources = {"ja", "math"};
-    recipe.tokenizer = "base";
-    recipe.mask_seed = 3;
-    recipe.out_dtype = DType::kFloat32;
-    recipe.rows = {{.match = {"*"}, .weight = {ja, math}, .density = {0.8, 0.7}}};
-    return recipe;
-  }
   static Recipe Only(const std::string& name) { return SingleModelRecipe(name, "base", DType::kFloat32); }
 
   // A shard of the last 24 of 30 problems.
@@ -64,7 +53,7 @@ TEST_F(MergeTrialRunnerTest, ARecipeCannotNameAPath) {
   const std::string real = DemoModels().at("ja");  // a folder that could well be opened
   for (const std::string& name : {std::string("../x"), std::string("/etc/passwd"), std::string(".."),
                                   std::string("../ja"), std::string("./ja"), real}) {
-    Recipe base = Merged(1, 1), source = Merged(1, 1), tokenizer = Merged(1, 1);
+    Recipe base = DemoMerge(1, 1), source = DemoMerge(1, 1), tokenizer = DemoMerge(1, 1);
     base.base = name;
     source.sources[1] = name;
     tokenizer.tokenizer = name;
@@ -112,17 +101,17 @@ TEST_F(MergeTrialRunnerTest, AnswersAreJudgedByNumberAndLanguage) {
 }
 
 TEST_F(MergeTrialRunnerTest, ResultsDoNotDependOnWhatRanBefore) {
-  const std::vector<SampleResult> first = Run(Merged(0.8, 0.7))->samples;
-  ASSERT_TRUE(Run(Merged(0.1, 0.2)).ok());
+  const std::vector<SampleResult> first = Run(DemoMerge(0.8, 0.7))->samples;
+  ASSERT_TRUE(Run(DemoMerge(0.1, 0.2)).ok());
   ASSERT_TRUE(Run(Only("math")).ok());
-  EXPECT_EQ(Run(Merged(0.8, 0.7))->samples, first);
-  EXPECT_EQ(Run(Merged(0.8, 0.7))->samples, first);  // the resident model
-  SetUp();                                           // another worker
-  EXPECT_EQ(Run(Merged(0.8, 0.7))->samples, first);
+  EXPECT_EQ(Run(DemoMerge(0.8, 0.7))->samples, first);
+  EXPECT_EQ(Run(DemoMerge(0.8, 0.7))->samples, first);  // the resident model
+  SetUp();                                              // another worker
+  EXPECT_EQ(Run(DemoMerge(0.8, 0.7))->samples, first);
 }
 
 TEST_F(MergeTrialRunnerTest, AShardsSlicesGiveTheWholesResults) {
-  const ShardWork whole = Work(Merged(0.8, 0.7));
+  const ShardWork whole = Work(DemoMerge(0.8, 0.7));
   const std::vector<SampleResult> expected = runner_->Run(whole, kNotCancelled)->samples;
   std::vector<SampleResult> parts;
   for (size_t begin = 0; begin < whole.samples.size(); begin += 8) {
@@ -169,16 +158,16 @@ TEST_F(MergeTrialRunnerTest, EachErrorHasTheCodeByWhichTheCoordinatorSorts) {
   EXPECT_THAT(std::string(unknown.message()), HasSubstr("--model nobody=FOLDER"));
 
   // Weights out of the range of float16 are infinite, and such a model computes NaN.
-  Recipe infinite = Merged(1e9, 1e9);
+  Recipe infinite = DemoMerge(1e9, 1e9);
   infinite.out_dtype = DType::kFloat16;
   const absl::Status overflow = Run(infinite).status();
   EXPECT_EQ(overflow.code(), absl::StatusCode::kDataLoss) << overflow;
 
-  Recipe broken = Merged(0.5, 0.5);
+  Recipe broken = DemoMerge(0.5, 0.5);
   broken.rows[0].match = {"model.layers.*"};
   EXPECT_EQ(Run(broken).status().code(), absl::StatusCode::kInvalidArgument);
 
-  EXPECT_TRUE(Run(Merged(0.8, 0.7)).ok());  // and none of them does harm
+  EXPECT_TRUE(Run(DemoMerge(0.8, 0.7)).ok());  // and none of them does harm
 }
 
 // As `ulimit -v` does: what this process has now, and so much more.

@@ -22,18 +22,6 @@ Recipe Only(const std::string& name) {
   return SingleModelRecipe(name, name, DType::kFloat32);
 }
 
-Recipe Merged(double ja, double math) {
-  Recipe recipe;
-  recipe.method = MergeMethod::kDareTies;
-  recipe.base = "base";
-  recipe.sources = {"ja", "math"};
-  recipe.tokenizer = "base";
-  recipe.mask_seed = 3;
-  recipe.out_dtype = DType::kFloat32;
-  recipe.rows = {{.match = {"*"}, .weight = {ja, math}, .density = {0.8, 0.7}}};
-  return recipe;
-}
-
 Recipe Path(std::vector<Recipe> parts, std::vector<Hop> hops, ScaleTarget target = ScaleTarget::kStream) {
   Recipe recipe;
   recipe.tokenizer = parts[0].tokenizer;
@@ -106,7 +94,7 @@ TEST_F(PathTrialTest, TheParentsOwnPathAnswersAsTheParent) {
   EXPECT_EQ(Samples(Path({Only("ja"), Only("math")}, Eight())), ja);
   EXPECT_EQ(Samples(Path({Only("ja"), Only("math")}, Eight(), ScaleTarget::kBranch)), ja);
   EXPECT_EQ(Samples(Path({Only("math"), Only("ja"), Only("base")}, Eight())), math);
-  EXPECT_EQ(Samples(Path({Merged(0.8, 0.7), Only("math")}, Eight())), Samples(Merged(0.8, 0.7)));
+  EXPECT_EQ(Samples(Path({DemoMerge(0.8, 0.7), Only("math")}, Eight())), Samples(DemoMerge(0.8, 0.7)));
 }
 
 // The embedding, the final norm and the head are part 0's; of the others only layers count.
@@ -132,9 +120,9 @@ TEST_F(PathTrialTest, HopsAndScalesCount) {
 }
 
 TEST_F(PathTrialTest, ResultsDoNotDependOnWhatRanBefore) {
-  const Recipe path = Path({Merged(0.8, 0.7), Only("math")}, Eight({{1, 5, 0.8}}));
+  const Recipe path = Path({DemoMerge(0.8, 0.7), Only("math")}, Eight({{1, 5, 0.8}}));
   const std::vector<SampleResult> first = Samples(path);
-  Samples(Path({Merged(0.3, 0.1), Only("math")}, Eight()));  // another part 0 in the same buffers
+  Samples(Path({DemoMerge(0.3, 0.1), Only("math")}, Eight()));  // another part 0 in the same buffers
   EXPECT_EQ(Samples(path), first);
   Samples(Only("math"));
   EXPECT_EQ(Samples(path), first);
@@ -144,7 +132,7 @@ TEST_F(PathTrialTest, ResultsDoNotDependOnWhatRanBefore) {
 
 // Once the parts are merged, their files are read no more: here they are overwritten.
 TEST_F(PathTrialTest, AnotherPathThroughTheSamePartsCostsNoMerge) {
-  const Recipe path = Path({Merged(0.8, 0.7), Only("math")}, Eight({{1, 3, 1}, {0, 2, 0.9}}));
+  const Recipe path = Path({DemoMerge(0.8, 0.7), Only("math")}, Eight({{1, 3, 1}, {0, 2, 0.9}}));
   const std::vector<SampleResult> expected = Samples(path);
   ModelFolders copies;
   for (const auto& [name, folder] : DemoModels()) {
@@ -152,7 +140,7 @@ TEST_F(PathTrialTest, AnotherPathThroughTheSamePartsCostsNoMerge) {
     CopyModel(folder, copies[name]);
   }
   Start(copies);
-  Samples(Path({Merged(0.8, 0.7), Only("math")}, Eight()));
+  Samples(Path({DemoMerge(0.8, 0.7), Only("math")}, Eight()));
   for (const auto& [name, folder] : copies) {
     std::fstream file(folder + "/model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-static_cast<std::streamoff>(size_t{1} << 20), std::ios::end);  // the last MiB: layers and final norm
@@ -161,7 +149,7 @@ TEST_F(PathTrialTest, AnotherPathThroughTheSamePartsCostsNoMerge) {
   }
   EXPECT_EQ(Samples(path), expected);
   // A new merge does read them.
-  EXPECT_EQ(Run(Path({Merged(0.8, 0.6), Only("math")}, Eight())).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Run(Path({DemoMerge(0.8, 0.6), Only("math")}, Eight())).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(PathTrialTest, PartsMayDifferInDepth) {
@@ -178,7 +166,7 @@ TEST_F(PathTrialTest, PartsMayDifferInDepth) {
   std::vector<Hop> five;
   for (int layer = 0; layer < 5; ++layer) five.push_back({0, layer, 1});
   EXPECT_EQ(Samples(Path({Only("math5"), Only("ja")}, five)), Samples(Only("math5")));
-  Recipe uneven = Merged(0.5, 0.5);
+  Recipe uneven = DemoMerge(0.5, 0.5);
   uneven.sources = {"ja", "math5"};
   EXPECT_THAT(Error(uneven), HasSubstr("model \"math5\" has 5 layers, the merged model has 8"));
 }
@@ -251,9 +239,9 @@ class PartsMergerTest : public ::testing::Test {
 // merge.
 TEST_F(PartsMergerTest, EachPartHasTheBytesOfItsMerge) {
   for (const MaskSource mask : {MaskSource::kCounter, MaskSource::kMergekit}) {
-    Recipe second = Merged(0.4, 0.9);
+    Recipe second = DemoMerge(0.4, 0.9);
     second.mask = mask;
-    const Recipe path = Path({Merged(0.8, 0.7), second, Only("math")}, Eight());
+    const Recipe path = Path({DemoMerge(0.8, 0.7), second, Only("math")}, Eight());
     ModelLibrary library(DemoModels());
     PartsMerger merger = PartsMerger::Create(path, library, 2).value();
     EXPECT_EQ(merger.config().num_layers, 24);
@@ -267,12 +255,13 @@ TEST_F(PartsMergerTest, EachPartHasTheBytesOfItsMerge) {
 
 TEST_F(PartsMergerTest, ServesWhatDiffersInWeightsAndHopsOnly) {
   ModelLibrary library(DemoModels());
-  const PartsMerger merger = PartsMerger::Create(Path({Merged(0.8, 0.7), Only("math")}, Eight()), library, 1).value();
-  EXPECT_TRUE(merger.Serves(Path({Merged(0.1, 0.2), Only("math")}, Eight({{1, 2, 0.5}}))));
-  EXPECT_FALSE(merger.Serves(Path({Merged(0.8, 0.7), Only("ja")}, Eight())));
-  EXPECT_FALSE(merger.Serves(Path({Merged(0.8, 0.7)}, Eight())));
-  EXPECT_FALSE(merger.Serves(Merged(0.8, 0.7)));
-  EXPECT_FALSE(merger.Serves(Path({Only("math"), Merged(0.8, 0.7)}, Eight())));
+  const PartsMerger merger =
+      PartsMerger::Create(Path({DemoMerge(0.8, 0.7), Only("math")}, Eight()), library, 1).value();
+  EXPECT_TRUE(merger.Serves(Path({DemoMerge(0.1, 0.2), Only("math")}, Eight({{1, 2, 0.5}}))));
+  EXPECT_FALSE(merger.Serves(Path({DemoMerge(0.8, 0.7), Only("ja")}, Eight())));
+  EXPECT_FALSE(merger.Serves(Path({DemoMerge(0.8, 0.7)}, Eight())));
+  EXPECT_FALSE(merger.Serves(DemoMerge(0.8, 0.7)));
+  EXPECT_FALSE(merger.Serves(Path({Only("math"), DemoMerge(0.8, 0.7)}, Eight())));
 }
 
 }  // namespace

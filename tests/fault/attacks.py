@@ -41,7 +41,7 @@ class Target:
         self.name = "mutual TLS" if tls else "no TLS"
         self.tls, self.keys, self.db, self.port = tls, keys, folder / f"{'tls' if tls else 'plain'}.db", run.free_port()
         self.log = self.db.with_suffix(".log")
-        config = run.write_config(folder, generations=1000)
+        config = run.write_config(folder, generations=1_000_000)  # it must not end before the attacks do
         secure = ["--tls-cert", keys / "coordinator.pem", "--tls-key", keys / "coordinator.key", "--tls-client-ca", keys / "ca.pem"]
         self.coordinator = self.start(
             ["coordinator", "--config", config, "--db", self.db, "--listen", f"127.0.0.1:{self.port}", "--token-file", keys / "tokens",

@@ -151,6 +151,7 @@ absl::Status RunCoordinator(const RunOptions& options) {
   RETURN_IF_ERROR(CheckListen(listen));
   if (options.local_workers > 0) RETURN_IF_ERROR(LocalWorkers::CheckProgram(WorkerProgram(options)));
   ASSIGN_OR_RETURN(Inputs inputs, ReadInputs(options.config));
+  inputs.setup.local_workers = LocalWorkers::Names(options.local_workers);
   const std::string database = options.database.empty() ? inputs.setup.config.name() + ".db" : options.database;
   const milliseconds lease(static_cast<int64_t>(inputs.setup.config.scheduling().lease_seconds() * 1000));
 
@@ -162,7 +163,6 @@ absl::Status RunCoordinator(const RunOptions& options) {
     return Outcome(*experiment, database);
   }
 
-  experiment->SetLocalWorkers(LocalWorkers::Names(options.local_workers));
   ExperimentService service(*experiment, inputs.task, lease);
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(listen, service));
   LogInfo(absl::StrFormat("experiment \"%s\", database %s, waiting for workers on %s", experiment->name(), database,

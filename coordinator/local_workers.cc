@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/base/exec.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
 
@@ -38,20 +39,9 @@ std::string Describe(int wait_status) {
 
 // Ours, less the secrets: a worker gets its own token and no other.
 std::vector<std::string> WorkerEnvironment(const std::string& token) {
-  std::vector<std::string> environment;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view text = *variable;
-    if (!text.starts_with("HETEROSIS_TOKEN=") && !text.starts_with("HETEROSIS_TOKENS=")) environment.emplace_back(text);
-  }
+  std::vector<std::string> environment = EnvironmentWithoutTokens();
   if (!token.empty()) environment.push_back(absl::StrCat("HETEROSIS_TOKEN=", token));
   return environment;
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 }  // namespace

@@ -80,6 +80,9 @@ absl::Status Experiment::Resume() {
   if (stage_.stage > 0 || samples_done_ > 0) {
     LogInfo(absl::StrFormat("resuming: %d samples are scored, start %d", samples_done_, epoch_));
   }
+  if (open_.empty()) {
+    ASSIGN_OR_RETURN(returning_, store_.NamesIn(stage_.stage));
+  }
   return AdvanceIfDue();
 }
 
@@ -155,6 +158,7 @@ absl::Status Experiment::Adopt(const StageRecord& stage, const std::vector<Trial
     }
   }
   stage_ = stage;
+  returning_.clear();
   trials_total_ = static_cast<int>(trials.size());
   open_ = std::move(open);
   for (const UnfinishedTrial& left : unfinished) {

@@ -63,19 +63,24 @@ TrustRecord Experiment::Agreed(const std::string& name) const {
   return {name, standing.agreements + 1, standing.quarantined, standing.reason};
 }
 
+bool Experiment::AnyoneBut(const std::string& name, const std::function<bool(const std::string&)>& wanted) const {
+  return scheduler_->AnyoneBut(name, [&](const WorkerIdentity& other) { return wanted(other.name); }) ||
+         std::any_of(returning_.begin(), returning_.end(),
+                     [&](const std::string& other) { return other != name && wanted(other); });
+}
+
 bool Experiment::ReplicationIsOn(const std::string& name) const {
-  const auto anyone = [](const WorkerIdentity&) { return true; };
-  const auto from_elsewhere = [&](const WorkerIdentity& other) { return !local_workers_.contains(other.name); };
+  const auto anyone = [](const std::string&) { return true; };
+  const auto from_elsewhere = [&](const std::string& other) { return !setup_.local_workers.contains(other); };
   switch (setup_.config.scheduling().replication()) {
     case v1::Scheduling::NEVER:
       return false;
     case v1::Scheduling::ALWAYS:
-      return scheduler_->AnyoneBut(name, anyone);
+      return AnyoneBut(name, anyone);
     case v1::Scheduling::AUTO:
       break;
   }
-  return local_workers_.contains(name) ? scheduler_->AnyoneBut(name, from_elsewhere)
-                                       : scheduler_->AnyoneBut(name, anyone);
+  return setup_.local_workers.contains(name) ? AnyoneBut(name, from_elsewhere) : AnyoneBut(name, anyone);
 }
 
 absl::StatusOr<bool> Experiment::AuditDue(const std::string& name, const ShardKey& key) {
@@ -268,8 +273,7 @@ absl::StatusOr<std::optional<int64_t>> Experiment::NewBest(const std::vector<Tri
 // of a selection, count only when all their shards were computed by two workers.
 absl::StatusOr<bool> Experiment::AuditNewBest(const std::vector<TrialRecord>& trials) {
   ASSIGN_OR_RETURN(const std::optional<int64_t> best, NewBest(trials));
-  const auto may_be_audited = [&](const WorkerIdentity& worker) { return ReplicationIsOn(worker.name); };
-  if (!best.has_value() || !scheduler_->AnyoneBut("", may_be_audited)) return false;
+  if (!best.has_value() || !AnyoneBut("", [&](const std::string& name) { return ReplicationIsOn(name); })) return false;
   ASSIGN_OR_RETURN(const std::vector<AuditRecord> audits, store_.AuditTrial(*best, now_ms()));
   RETURN_IF_ERROR(OpenForAudits(audits));
   return !audits.empty();

@@ -34,9 +34,10 @@ CanaryWork Experiment::TheCanary() const {
 // the first command that someone runs is not to wait for it. They get canaries where they are audited.
 bool Experiment::CanariesAreOn(const std::string& name) const {
   if (setup_.config.scheduling().canary_every() == 0 || setup_.search.empty()) return false;
-  if (!local_workers_.contains(name)) return true;
+  if (!setup_.local_workers.contains(name)) return true;
   if (setup_.config.scheduling().replication() == v1::Scheduling::ALWAYS) return true;
-  return scheduler_->AnyoneBut(name, [&](const WorkerIdentity& other) { return !local_workers_.contains(other.name); });
+  return scheduler_->AnyoneBut(name,
+                               [&](const WorkerIdentity& other) { return !setup_.local_workers.contains(other.name); });
 }
 
 void Experiment::DoubtDevice(const std::string& worker) {
@@ -152,7 +153,11 @@ absl::StatusOr<bool> Experiment::ReportFailedCanary(const std::string& worker, S
   }
   LogWarning(absl::StrFormat("worker %s could not compute the canary (%s): %s", name, Name(failure), result.message));
   if (failure != FailureClass::kInvalid && ++session.failures < kFailuresMax) return true;
-  LogError(absl::StrFormat("worker %s gets no more work: it cannot compute the canary", name));
+  LogError(
+      absl::StrFormat("worker %s gets no more work: it cannot compute the canary, the model \"%s\" as it is. Should no "
+                      "worker be able to, "
+                      "then look at the model rather than at the machines: worker generate --model DIR",
+                      name, ParentNames(setup_.config).front()));
   if (const std::optional<ShardKey> held = scheduler_->HeldBy(worker); held.has_value()) {
     RETURN_IF_ERROR(Fail(worker, {*held, FailureClass::kInfra, "the worker cannot compute the canary"}));
   }

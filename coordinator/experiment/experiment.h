@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -72,10 +73,6 @@ class Experiment {
   // Why the worker gets no more work: it reported failures of class kInvalid, or is quarantined. Empty: it gets some.
   std::string WhyBarred(const std::string& worker) const;
 
-  // The names of the workers that this coordinator runs on its own machine. Where nobody else is there they are not
-  // audited, unless the config says so: they share one processor and one memory, and what is wrong with it.
-  void SetLocalWorkers(std::set<std::string> names) { local_workers_ = std::move(names); }
-
   // Whether an error of a call is trouble of the machine that may pass, such as a full disk. Others would come again
   // and again.
   static bool MayPass(const absl::Status& error) {
@@ -119,6 +116,8 @@ class Experiment {
   int64_t now_ms() const { return opened_ms_ + (clock_.Monotonic() - opened_).count(); }
 
   // audit.cc: whose results are believed.
+  // Whether a worker of another name than `name` that is there, or about to come back, satisfies `wanted`.
+  bool AnyoneBut(const std::string& name, const std::function<bool(const std::string&)>& wanted) const;
   bool ReplicationIsOn(const std::string& name) const;
   absl::StatusOr<bool> AuditDue(const std::string& name, const ShardKey& key);
   absl::Status OpenForAudits(const std::vector<AuditRecord>& audits);
@@ -205,7 +204,9 @@ class Experiment {
   TrustBook trust_;
   std::map<std::pair<int64_t, int>, std::vector<Answer>> disputes_;  // answers to audited shards that differ
   std::map<std::pair<int64_t, int>, Clock::Duration> hopeless_;      // audits that nobody can do, since when
-  std::set<std::string> local_workers_;
+  // After a start in a stage that has all its results: the names of who computed them. They count as there: a death
+  // between the last result and the audit of the stage's new best does not spare it the audit.
+  std::set<std::string> returning_;
   CanaryBook canaries_;
   std::map<std::string, SessionCanary> session_canaries_;
   int64_t last_canary_number_ = 0;  // of this start

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // All that decides an experiment, read by the caller: its config, its problems and what its models are. Stored when the
-// experiment starts; a resume with anything else is refused.
+// experiment starts; a resume with anything else is refused. Only who its local workers are may change.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct ExperimentSetup {
   std::vector<Problem> search, validation, test;
   std::map<std::string, std::string> model_digests;  // name -> ModelDigest
   ModelLayers model_layers;                          // name -> number of decoder layers
+
+  // The names of the workers that this coordinator runs on its own machine. Where nobody else is there they are not
+  // audited, unless the config says so: they share one processor and one memory, and what is wrong with it.
+  std::set<std::string> local_workers;
 
   const std::vector<Problem>& problems(Split split) const;
 };

@@ -25,10 +25,10 @@ namespace heterosis {
 namespace {
 
 constexpr int kBacklog = 512;
-constexpr int kLookMs = 20;  // how often abusers are looked for
-constexpr int kPauseMs = 100;
-constexpr std::chrono::milliseconds kTrimAfter{500};
+constexpr int kLookMs = 20;             // how often abusers are looked for
 constexpr int kAcceptedAtOnceMax = 64;  // between two such looks
+constexpr int kPauseMs = 100;
+constexpr std::chrono::seconds kTrimAfter{3};
 
 struct Resolved {
   ~Resolved() {
@@ -139,8 +139,6 @@ void Acceptor::Run() {
   std::vector<pollfd> waited = {{.fd = stop_fd_, .events = POLLIN, .revents = 0}};
   for (const int fd : listeners_) waited.push_back({.fd = fd, .events = POLLIN, .revents = 0});
   auto next_look = std::chrono::steady_clock::now();
-  constexpr auto kNever = std::chrono::steady_clock::time_point::max();
-  auto trim = kNever;
   for (;;) {
     poll(waited.data(), waited.size(), kLookMs);
     if ((waited[0].revents & POLLIN) != 0) return;
@@ -149,17 +147,25 @@ void Acceptor::Run() {
     }
     if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
       next_look = now + std::chrono::milliseconds(kLookMs);
-      const int cut = connections_.CutAbusers();
-      if (cut > 0) trim = now + kTrimAfter;
-      if (now >= trim) {
-        malloc_trim(0);  // gRPC has freed what they sent by now; the C library would keep it
-        trim = kNever;
-      }
-      if (cut > 0 && complaints_.MayComplain()) {
-        LogWarning(absl::StrCat("cut ", cut, " connections that sent too much or made no call"));
-      }
+      Look(now);
     }
   }
+}
+
+void Acceptor::Look(std::chrono::steady_clock::time_point now) {
+  const int cut = connections_.CutAbusers();
+  if (cut > 0) {
+    trim_at_ = now + kTrimAfter;
+    if (complaints_.MayComplain()) {
+      LogWarning(absl::StrCat("cut ", cut, " connections that sent too much or made no call"));
+    }
+  }
+  const bool trimming = trimming_.valid() && trimming_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+  if (now < trim_at_ || trimming) return;
+  trim_at_ = kNever;
+  // gRPC has freed what they sent by now; the C library would keep it. On a thread of its own, and never during a
+  // flood: it takes the locks of every malloc in the process in turn, and has waited 20 s for them.
+  trimming_ = std::async(std::launch::async, [] { malloc_trim(0); });
 }
 
 void Acceptor::AcceptSome(int listener) {

@@ -3,7 +3,9 @@
 // and a client that opens more than there are file descriptors ends its accepting for good.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -43,6 +45,10 @@ class Acceptor {
   absl::Status Bind();
   void Run();
   void AcceptSome(int listener);
+  // Cuts abusers, and gives their memory back once they have gone.
+  void Look(std::chrono::steady_clock::time_point now);
+
+  static constexpr auto kNever = std::chrono::steady_clock::time_point::max();
 
   HostPort address_;
   Connections connections_;
@@ -50,6 +56,8 @@ class Acceptor {
   HandOver hand_over_;
   std::vector<int> listeners_;
   int stop_fd_ = -1;  // an eventfd: readable when the thread is to end
+  std::chrono::steady_clock::time_point trim_at_ = kNever;
+  std::future<void> trimming_;
   std::thread thread_;
 };
 

@@ -71,12 +71,18 @@ int64_t BytesReceived(int fd) {
   return static_cast<int64_t>(info.tcpi_bytes_received);
 }
 
-// Through a descriptor of our own: gRPC may close its own at any moment, and the number then be another file's.
+// Ends both directions; when gRPC then closes the socket, the peer gets a reset: one that has filled the window would
+// otherwise wait for minutes. Through a descriptor of our own: gRPC may close its own at any moment, and the number
+// then be another file's.
 bool ShutDown(int fd, uint64_t cookie) {
   const int own = dup(fd);
   if (own < 0) return false;
   const bool same = CookieOf(own) == cookie;
-  if (same) shutdown(own, SHUT_RDWR);
+  if (same) {
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    setsockopt(own, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    shutdown(own, SHUT_RDWR);
+  }
   close(own);
   return same;
 }
@@ -129,25 +135,34 @@ void Connections::NoteCall(const std::string& peer) {
   connection.bytes_answered = bytes;
 }
 
+bool Connections::Cut(Connection& connection) {
+  connection.cut = ShutDown(connection.fd, connection.cookie);
+  return connection.cut;
+}
+
 int Connections::CutAbusers() {
   MutexLock lock(mutex_);
   Sweep();
   const auto oldest = std::chrono::steady_clock::now() - limits_.first_call_max;
   int cut = 0;
-  std::vector<Connection*> all;
+  std::vector<Connection*> open;
   int64_t total = 0;
   for (auto& [name, connection] : by_peer_) {
+    if (connection.cut) continue;  // gRPC closes it once it has read what had come
+    if (!connection.called && connection.opened < oldest && Cut(connection)) {
+      ++cut;
+      continue;
+    }
     connection.bytes_unanswered = std::max<int64_t>(0, BytesReceived(connection.fd) - connection.bytes_answered);
     total += connection.bytes_unanswered;
-    all.push_back(&connection);
-    if (!connection.called && connection.opened < oldest && ShutDown(connection.fd, connection.cookie)) ++cut;
+    open.push_back(&connection);
   }
-  std::sort(all.begin(), all.end(),
+  std::sort(open.begin(), open.end(),
             [](const Connection* a, const Connection* b) { return a->bytes_unanswered > b->bytes_unanswered; });
-  for (const Connection* connection : all) {
+  for (Connection* connection : open) {
     const bool within = connection->bytes_unanswered <= limits_.unanswered_bytes_max;
     if (within && total <= limits_.unanswered_bytes_total_max) break;
-    if (ShutDown(connection->fd, connection->cookie)) ++cut;
+    if (Cut(*connection)) ++cut;
     total -= connection->bytes_unanswered;
   }
   return cut;

@@ -40,7 +40,7 @@ class Connections {
   void NoteCall(const std::string& peer) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Shuts down those that have sent more than the limits permit, the greediest first, and those without a call for too
-  // long; call a few times a second. Returns how many.
+  // long; call a few times a second. Returns how many: each is cut, and counted, once.
   int CutAbusers() ABSL_LOCKS_EXCLUDED(mutex_);
 
   int count() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -51,11 +51,13 @@ class Connections {
     uint64_t cookie = 0;
     std::string address;  // what per_address_max counts by
     std::chrono::steady_clock::time_point opened{};
+    bool cut = false;              // shut down, and not yet closed by gRPC
     bool called = false;           // a call was let in
     int64_t bytes_answered = 0;    // received by the last call that was let in
     int64_t bytes_unanswered = 0;  // since then, as of the last look
   };
 
+  static bool Cut(Connection& connection);
   // Forgets the closed ones.
   void Sweep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Full(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

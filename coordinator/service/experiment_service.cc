@@ -22,6 +22,7 @@ constexpr double kWaitSecondsMax = 30;
 // How often a waiting call looks whether its caller has gone.
 constexpr std::chrono::milliseconds kGonePoll{500};
 constexpr size_t kSessionsMax = 100'000;
+constexpr size_t kNameBytesMax = 200;
 
 absl::StatusOr<std::variant<ShardResult, ShardFailure, CanaryResult>> OutcomeOf(const v1::ReportRequest& request) {
   switch (request.outcome_case()) {
@@ -35,6 +36,15 @@ absl::StatusOr<std::variant<ShardResult, ShardFailure, CanaryResult>> OutcomeOf(
       break;
   }
   return absl::InvalidArgumentError("a report without an outcome");
+}
+
+// Names stand in tables and logs. `what` says whose.
+absl::Status CheckName(std::string_view what, std::string_view name) {
+  const bool printable =
+      std::none_of(name.begin(), name.end(), [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; });
+  if (name.size() <= kNameBytesMax && printable) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s has at most %d printable characters (--name)", what, kNameBytesMax));
 }
 
 std::string RandomPrefix() {
@@ -58,6 +68,8 @@ absl::Status ExperimentService::Register(const v1::RegisterRequest& request, v1:
                         "same release on both",
                         request.protocol_version(), request.recipe_version(), kProtocolVersion, Recipe::kVersion));
   }
+  RETURN_IF_ERROR(CheckName("a worker's name", request.worker()));
+  RETURN_IF_ERROR(CheckName("a device's name", request.device()));
   MutexLock lock(mutex_);
   if (sessions_.size() >= kSessionsMax) return absl::ResourceExhaustedError("too many workers have registered");
   const std::string session = absl::StrFormat("%s-%d", session_prefix_, sessions_.size() + 1);

@@ -69,6 +69,19 @@ absl::StatusOr<std::vector<AuditRecord>> Store::DueAudits() {
   return ReadAudits(rows);
 }
 
+absl::StatusOr<std::set<std::string>> Store::NamesIn(int stage) {
+  ASSIGN_OR_RETURN(Statement rows,
+                   database_->Prepare("SELECT DISTINCT w.name FROM intact_shards s JOIN trials t ON t.trial = s.trial "
+                                      "JOIN workers w ON w.worker = s.worker WHERE t.stage = ? AND s.state = 'done'"));
+  rows.Bind(stage);
+  std::set<std::string> names;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, rows.Step());
+    if (!more) return names;
+    names.insert(rows.Text(0));
+  }
+}
+
 absl::StatusOr<bool> Store::WasUndecided(int64_t trial, int shard) {
   ASSIGN_OR_RETURN(Statement row,
                    database_->Prepare("SELECT 1 FROM intact_audits WHERE trial = ? AND shard = ? AND state = "

@@ -26,4 +26,8 @@ absl::StatusOr<IntegrityReport> ExamineDatabase(Database& database, int limit);
 // DataLoss with the first damage found and the remedy; OK where there is none.
 absl::Status CheckIntegrity(Database& database);
 
+// The same of all that the views show: the schema, and the checksums of every table but those of the answers, which
+// are checked where they are read. It is quick, as the answers are nearly all of a database.
+absl::Status CheckSummaries(Database& database);
+
 }  // namespace heterosis

@@ -9,6 +9,7 @@
 #include "common/base/json.h"
 #include "common/base/status.h"
 #include "coordinator/store/checksum.h"
+#include "coordinator/store/integrity.h"
 #include "coordinator/store/rows.h"
 #include "coordinator/store/schema.h"
 
@@ -141,6 +142,13 @@ absl::StatusOr<FailedRow> FailedFromRow(const Statement& row) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StoreReader>> StoreReader::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<StoreReader> reader, OpenUnchecked(path));
+  ASSIGN_OR_RETURN(const Transaction transaction, Transaction::BeginRead(*reader->database_));
+  RETURN_IF_ERROR(CheckSummaries(*reader->database_));
+  return reader;
+}
+
+absl::StatusOr<std::unique_ptr<StoreReader>> StoreReader::OpenUnchecked(const std::string& path) {
   if (!FileExists(path)) {
     return absl::NotFoundError(absl::StrCat(path, ": no such database; name the one of a run with --db"));
   }

@@ -120,8 +120,11 @@ struct TrialDetails {
 // Thread-compatible. Each call reads one consistent state.
 class StoreReader {
  public:
-  // Errors: no such file, not one of our databases, another schema version (both name the remedy).
+  // Errors: no such file, not one of our databases, another schema version (both name the remedy), and DataLoss where
+  // anything that the calls below read but a trial's answers is damaged; answers are checked where they are read.
   static absl::StatusOr<std::unique_ptr<StoreReader>> Open(const std::string& path);
+  // The same without a look for damage: for Examine.
+  static absl::StatusOr<std::unique_ptr<StoreReader>> OpenUnchecked(const std::string& path);
 
   absl::StatusOr<ExperimentSummary> Experiment();
   absl::StatusOr<std::vector<ParentRow>> Parents();

@@ -33,7 +33,7 @@ class Store::Lock {
     const std::string path = database_path + ".lock";
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0) return absl::PermissionDeniedError(absl::StrCat(path, ": ", std::strerror(errno)));
-    std::unique_ptr<Lock> lock(new Lock(file));
+    std::unique_ptr<Lock> lock(new Lock(file, path));
     // A child that a killed coordinator was just starting shares its lock until it has become a worker: a moment.
     const auto end = std::chrono::steady_clock::now() + kLockWait;
     while (flock(file, LOCK_EX | LOCK_NB) != 0) {
@@ -47,10 +47,25 @@ class Store::Lock {
   }
   ~Lock() { close(file_); }
 
+  // Whoever removes or replaces the file lets a second coordinator in: the first to notice ends.
+  absl::Status StillHeld() const {
+    struct stat ours {
+    }, there{};
+    if (fstat(file_, &ours) == 0 && stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+        ours.st_dev == there.st_dev) {
+      return absl::OkStatus();
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        path_,
+        ": was removed or replaced during the run, and another coordinator may have begun to write; nothing that "
+        "was acknowledged is lost: see that none is running, and give the same command again"));
+  }
+
  private:
   static constexpr std::chrono::milliseconds kLockWait{3'000};
-  explicit Lock(int file) : file_(file) {}
-  int file_;
+  Lock(int file, std::string path) : file_(file), path_(std::move(path)) {}
+  const int file_;
+  const std::string path_;
 };
 
 namespace {
@@ -264,6 +279,7 @@ absl::Status Store::Commit(Transaction& transaction, std::string_view what) {
                     after = absl::StrCat("after ", std::string(what));
   if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(before));
   Failpoint(before);
+  RETURN_IF_ERROR(lock_->StillHeld());
   RETURN_IF_ERROR(transaction.Commit());
   Failpoint(after);
   if (options_.commit_hook) RETURN_IF_ERROR(options_.commit_hook(after));

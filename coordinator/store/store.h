@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,8 @@ class Store {
   // Has the shards of a trial that no other worker vouches for and that never had an audit audited; returns them.
   absl::StatusOr<std::vector<AuditRecord>> AuditTrial(int64_t trial, int64_t now_ms);
   absl::StatusOr<std::vector<AuditRecord>> DueAudits();
+  // The workers whose results count in the stage.
+  absl::StatusOr<std::set<std::string>> NamesIn(int stage);
   absl::StatusOr<bool> WasUndecided(int64_t trial, int shard);      // an audit of it ended so
   absl::StatusOr<CountedAnswer> Counted(int64_t trial, int shard);  // NOT_FOUND where it has no result
   absl::StatusOr<std::vector<TrustRecord>> Trust();

@@ -18,6 +18,7 @@
 #include <future>
 #include <utility>
 
+#include "common/base/exec.h"
 #include "common/base/status.h"
 #include "worker/supervisor/oom_kills.h"
 
@@ -53,7 +54,8 @@ void WriteAll(int fd, std::string_view bytes) {
 }
 
 // Between fork and exec: only calls that are safe in a signal handler.
-[[noreturn]] void BecomeChild(pid_t parent, int socket, int output, const char* program, char* const* argv) {
+[[noreturn]] void BecomeChild(pid_t parent, int socket, int output, const char* program, char* const* argv,
+                              char* const* environment) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(126);  // it was quicker
   struct sigaction ignore {};
@@ -72,7 +74,7 @@ void WriteAll(int fd, std::string_view bytes) {
   }
   const int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (score >= 0 && write(score, kOomScore.data(), kOomScore.size()) >= 0) close(score);
-  execv(program, argv);
+  execve(program, argv, environment);
   constexpr std::string_view kNoExec = "the evaluation program cannot be executed\n";
   if (write(STDERR_FILENO, kNoExec.data(), kNoExec.size()) < 0) _exit(126);
   _exit(127);
@@ -119,16 +121,17 @@ absl::Status ChildProcess::Launch(const std::string& program, const std::vector<
   }
   std::vector<std::string> words = arguments;
   words.insert(words.begin(), "worker");
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = Pointers(words);
+  std::vector<std::string> variables = EnvironmentWithoutTokens();  // it runs what the models make it run
+  const std::vector<char*> environment = Pointers(variables);
   const pid_t parent = getpid();
   std::promise<int> promise;  // 0 or errno
   std::future<int> forked = promise.get_future();
   const int output = ends.output[0];
   keeper_ = std::thread([&, output, promise = std::move(promise)]() mutable {
     pid_ = fork();
-    if (pid_ == 0) BecomeChild(parent, ends.socket[1], ends.output[1], program.c_str(), argv.data());
+    if (pid_ == 0)
+      BecomeChild(parent, ends.socket[1], ends.output[1], program.c_str(), argv.data(), environment.data());
     const bool failed = pid_ < 0;
     promise.set_value(failed ? errno : 0);  // Launch goes on: nothing of its from here
     if (!failed) Keep(output);

@@ -33,7 +33,8 @@ class ChildProcess {
  public:
   // Starts `program` with `arguments` (without the program's name). The child ignores SIGINT and SIGTERM, which go to
   // whole groups of processes: it is its parent that ends it. Its standard output and error go, line by line, to our
-  // standard error. UNAVAILABLE where there is no process to be had.
+  // standard error. It gets our environment, less the token: it needs none. UNAVAILABLE where there is no process to be
+  // had.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::string& program,
                                                              const std::vector<std::string>& arguments);
   // Kills it, and waits until it is gone.

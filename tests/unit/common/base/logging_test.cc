@@ -62,6 +62,11 @@ TEST(Logging, WhatIsLoggedOnceIsNotRepeated) {
               testing::ElementsAre(HasSubstr("ja has 5 rows"), HasSubstr("math has 5 rows")));
 }
 
+TEST(Logging, AMessageCannotPassForTwoOrCommandATerminal) {
+  EXPECT_THAT(Logged(LogFormat::kText, false, [] { LogInfo("worker a\n12:00:00 I all is well\r\x1b[2J \u3042"); }),
+              testing::ElementsAre(testing::EndsWith("worker a"), "    12:00:00 I all is well??[2J \u3042"));
+}
+
 TEST(Logging, MessagesAreNoFormats) {
   EXPECT_THAT(Logged(LogFormat::kText, false, [] { LogInfo("{} {0} %d {"); }),
               testing::ElementsAre(HasSubstr("{} {0} %d {")));

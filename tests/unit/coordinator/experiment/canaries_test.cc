@@ -232,8 +232,9 @@ TEST_F(CanariesTest, ARestartKeepsTheReferenceAndTheDispute) {
 }
 
 TEST_F(CanariesTest, LocalWorkersGetNoneUnlessTheyAreAudited) {
-  const auto run = Start("local");
-  run->experiment().SetLocalWorkers({"local 0", "local 1"});
+  const auto run = Prepare("local");
+  run->setup.local_workers = {"local 0", "local 1"};
+  ASSERT_TRUE(run->Start().ok());
   const std::string local = run->Join("local 0"), other = run->Join("local 1");
   EXPECT_FALSE(Answers(*run, local));
   EXPECT_TRUE(Works(*run, local));
@@ -242,8 +243,8 @@ TEST_F(CanariesTest, LocalWorkersGetNoneUnlessTheyAreAudited) {
   EXPECT_TRUE(Answers(*run, local)) << "one from elsewhere is there";
   const auto always = Prepare("always");
   always->setup.config.mutable_scheduling()->set_replication(v1::Scheduling::ALWAYS);
+  always->setup.local_workers = {"local 0"};
   ASSERT_TRUE(always->Start().ok());
-  always->experiment().SetLocalWorkers({"local 0"});
   EXPECT_TRUE(Answers(*always, always->Join("local 0")));
 }
 

@@ -177,6 +177,20 @@ TEST_F(ExperimentTest, FailedCandidateRanksLastAndTheRunGoesOn) {
               ElementsAre("0"));
 }
 
+TEST_F(ExperimentTest, AFailureCountsOnlyFromTheWorkerThatHoldsTheShard) {
+  SimulatedRun run(folder_, "run.db");
+  ASSERT_TRUE(run.Start().ok());
+  const std::string holder = run.Join("holder"), other = run.Join("other");
+  const ShardKey held = run.experiment().Lease(holder)->value().key;
+  EXPECT_EQ(*run.experiment().ReportFailure(other, {held, FailureClass::kCrash, "not mine"}), false);
+  ShardKey late = held;
+  --late.attempt;
+  EXPECT_EQ(*run.experiment().ReportFailure(holder, {late, FailureClass::kCrash, "of an earlier lease"}), false);
+  EXPECT_THAT(run.Query("SELECT count(*) FROM failures"), ElementsAre("0"));
+  EXPECT_EQ(*run.experiment().ReportFailure(holder, {held, FailureClass::kCrash, "mine"}), true);
+  EXPECT_THAT(run.Query("SELECT message FROM failures"), ElementsAre("mine"));
+}
+
 TEST_F(ExperimentTest, StageWithoutAnyResultEndsTheRunAndARestartTakesItUp) {
   SimulatedRun run(folder_, "run.db");
   ASSERT_TRUE(run.Start().ok());

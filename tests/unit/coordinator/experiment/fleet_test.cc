@@ -50,6 +50,14 @@ class FleetTest : public ExperimentTest {
     return run.Query("SELECT name FROM trust WHERE quarantined ORDER BY name");
   }
 
+  // Shards of the best of all generations, and of the winner of the selection, that one worker alone has computed.
+  static std::vector<std::string> UnauditedOfBest(const SimulatedRun& run) {
+    return run.Query(
+        "SELECT s.trial, s.shard FROM shards s WHERE s.vouched = 0 AND s.trial IN (SELECT coalesce(t.same_as, t.trial) "
+        "FROM trials t JOIN genomes g USING (genome) WHERE (g.chosen AND t.purpose = 'rescore') OR t.trial = (SELECT "
+        "trial FROM trials WHERE purpose = 'search' ORDER BY score DESC, trial LIMIT 1))");
+  }
+
   std::string expected_;
 };
 
@@ -187,6 +195,7 @@ TEST_F(FleetTest, DeathAtAnyCommitPointLosesNothingOfAuditsAndRewinds) {
     ASSERT_TRUE(RunFleet(run, workers, kSeed + 1).ok()) << "point " << death;
     ASSERT_THAT(Quarantined(run), ElementsAre("sick")) << "point " << death;
     ASSERT_TRUE(run.Contents() == Expected(kShort)) << "killed at point " << death;
+    ASSERT_THAT(UnauditedOfBest(run), IsEmpty()) << "killed at point " << death;
   }
   for (const char* kind : {"before audit", "after audit", "before rewind", "after rewind"}) {
     EXPECT_GT(died[kind], 0) << kind;
@@ -273,14 +282,7 @@ TEST_F(FleetTest, ANewBestIsComputedByTwoWorkers) {
   const auto run = Start("best");
   std::vector<FleetWorker> workers = Healthy(4);
   ASSERT_TRUE(RunFleet(*run, workers, 5).ok());
-  // The best of all generations, and the winner of the selection.
-  EXPECT_THAT(run->Query("SELECT count(*) FROM shards s WHERE s.vouched = 0 AND s.trial = (SELECT coalesce(t.same_as, "
-                         "t.trial) FROM trials t WHERE t.purpose = 'search' ORDER BY t.score DESC, t.trial LIMIT 1)"),
-              ElementsAre("0"));
-  EXPECT_THAT(run->Query("SELECT count(*) FROM shards s WHERE s.vouched = 0 AND s.trial IN (SELECT coalesce(t.same_as, "
-                         "t.trial) FROM trials t JOIN genomes g USING (genome) WHERE g.chosen AND t.purpose = "
-                         "'rescore')"),
-              ElementsAre("0"));
+  EXPECT_THAT(UnauditedOfBest(*run), IsEmpty());
 }
 
 TEST_F(FleetTest, NothingIsAuditedWhereTheConfigSaysNever) {
@@ -298,8 +300,8 @@ TEST_F(FleetTest, LocalWorkersAmongThemselvesAreNotAuditedUnlessToldSo) {
     SimulatedRun run(folder_, absl::StrCat("local", always, ".db"));
     run.setup = FleetSetup();
     if (always) run.setup.config.mutable_scheduling()->set_replication(v1::Scheduling::ALWAYS);
+    run.setup.local_workers = {"healthy 0", "healthy 1"};
     ASSERT_TRUE(run.Start().ok());
-    run.experiment().SetLocalWorkers({"healthy 0", "healthy 1"});
     std::vector<FleetWorker> workers = Healthy(2);
     ASSERT_TRUE(RunFleet(run, workers, 1).ok());
     EXPECT_EQ(run.Query("SELECT count(*) > 0 FROM audits")[0], always ? "1" : "0");
@@ -309,11 +311,13 @@ TEST_F(FleetTest, LocalWorkersAmongThemselvesAreNotAuditedUnlessToldSo) {
 }
 
 TEST_F(FleetTest, LocalWorkersAreAuditedWhereOneFromElsewhereIsThere) {
-  const auto run = Start("mixed");
-  run->experiment().SetLocalWorkers({"healthy 0", "healthy 1"});
+  SimulatedRun run(folder_, "mixed.db");
+  run.setup = FleetSetup();
+  run.setup.local_workers = {"healthy 0", "healthy 1"};
+  ASSERT_TRUE(run.Start().ok());
   std::vector<FleetWorker> workers = Healthy(3);
-  ASSERT_TRUE(RunFleet(*run, workers, 1).ok());
-  EXPECT_THAT(run->Query("SELECT count(*) > 0 FROM audits"), ElementsAre("1"));
+  ASSERT_TRUE(RunFleet(run, workers, 1).ok());
+  EXPECT_THAT(run.Query("SELECT count(*) > 0 FROM audits"), ElementsAre("1"));
 }
 
 TEST_F(FleetTest, ALoneWorkerIsNotAudited) {

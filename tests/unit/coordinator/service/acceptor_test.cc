@@ -138,6 +138,30 @@ TEST_F(AcceptorTest, AConnectionThatSendsWithoutEndIsCut) {
   EXPECT_EQ(errno, EAGAIN);
 }
 
+// Its window full, a client would not learn of the end of the connection for a minute.
+TEST_F(AcceptorTest, AnAbuserIsCutOnceAndResetWhenItsSocketIsClosed) {
+  Start({});
+  const int client = Dial();
+  const int server = Served(1);
+  Connections connections({.unanswered_bytes_max = 100'000});
+  ASSERT_TRUE(connections.Admit(server));
+  std::array<char, 65536> buffer{};
+  while (send(client, buffer.data(), buffer.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+  }
+  EXPECT_EQ(connections.CutAbusers(), 1);
+  EXPECT_EQ(connections.CutAbusers(), 0);
+  while (recv(server, buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+  }
+  {
+    MutexLock lock(mutex_);
+    served_.clear();
+  }
+  close(server);
+  pollfd wait{.fd = client, .events = 0, .revents = 0};
+  EXPECT_EQ(poll(&wait, 1, 10'000), 1);
+  EXPECT_NE(wait.revents & POLLERR, 0);
+}
+
 TEST_F(AcceptorTest, OfManyThatSendMuchTogetherTheGreediestIsCut) {
   Start({.unanswered_bytes_max = 100'000, .unanswered_bytes_total_max = 150'000});
   const int first = Dial();

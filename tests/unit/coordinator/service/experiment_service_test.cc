@@ -150,6 +150,17 @@ TEST_F(ExperimentServiceTest, AnotherProtocolOrRecipeVersionGetsNoSession) {
   EXPECT_EQ(response.session(), "");
 }
 
+TEST_F(ExperimentServiceTest, ANameThatSpoilsTablesGetsNoSession) {
+  for (const std::string& name : {std::string(201, 'a'), std::string("a\nb"), std::string("\x1b[2J")}) {
+    v1::RegisterResponse response;
+    const absl::Status status = service_->Register(Registration(name), &response);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("--name"));
+  }
+  EXPECT_NE(Join("\u3042"), "");
+  EXPECT_EQ(run_.Query("SELECT count(*) FROM workers"), std::vector<std::string>{"1"});
+}
+
 TEST_F(ExperimentServiceTest, AnUnknownSessionIsToldToRegister) {
   v1::LeaseResponse lease;
   const absl::Status status = service_->Lease(LeaseRequest("unknown"), NeverGone, &lease);

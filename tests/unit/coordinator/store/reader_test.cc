@@ -120,6 +120,21 @@ TEST_F(ReaderTest, FilesThatHoldNoExperimentAreRefused) {
   EXPECT_EQ(StoreReader::Open(path).status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(ReaderTest, DamageIsToldInsteadOfWrongNumbers) {
+  RunParents();
+  store_.reset();
+  ASSERT_TRUE(StoreReader::Open(path_).ok());
+  {
+    auto database = Database::Open(path_, Database::Mode::kReadWriteCreate);
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE((*database)->Execute("UPDATE trials SET score = 0.99 WHERE trial = 2").ok());
+  }
+  const absl::Status status = StoreReader::Open(path_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("table trials"), HasSubstr("check --db")));
+  EXPECT_FALSE(StoreReader::OpenUnchecked(path_).value()->Examine(10)->damage.empty());
+}
+
 TEST_F(ReaderTest, TheExperimentIsSummedUp) {
   RunParents();
   const ExperimentSummary running = Reader()->Experiment().value();

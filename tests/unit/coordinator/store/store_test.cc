@@ -48,6 +48,16 @@ TEST_F(StoreTest, ASecondCoordinatorIsRefusedUntilTheFirstEnds) {
   EXPECT_TRUE(Store::Open({.path = path_}).ok());
 }
 
+TEST_F(StoreTest, WhoseLockWasRemovedWritesNoMore) {
+  ASSERT_EQ(std::remove((path_ + ".lock").c_str()), 0);
+  const auto second = Store::Open({.path = path_});
+  ASSERT_TRUE(second.ok()) << second.status();
+  const absl::Status status = store_->CommitWorker({"session", "worker", "cpu"}, Now());
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(".lock"));
+  EXPECT_TRUE((*second)->CommitWorker({"session", "worker", "cpu"}, Now()).ok());
+}
+
 TEST_F(StoreTest, ASymbolicLinkLeadsToTheSameLock) {
   const std::string link = folder_ / "link.db";
   ASSERT_EQ(symlink(path_.c_str(), link.c_str()), 0);

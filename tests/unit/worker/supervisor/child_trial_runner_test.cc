@@ -177,6 +177,13 @@ TEST_F(ChildTrialRunnerTest, TheChildHasNoFilesOfItsParent) {
   close(file);
 }
 
+TEST_F(ChildTrialRunnerTest, TheChildHasNotTheToken) {
+  setenv("HETEROSIS_TOKEN", "secret", 1);
+  const absl::Status error = ErrorOf("say token");
+  unsetenv("HETEROSIS_TOKEN");
+  EXPECT_THAT(Message(error), HasSubstr("token: none"));
+}
+
 TEST_F(ChildTrialRunnerTest, TheChildEndsWithItsRunner) {
   const pid_t child = std::stoi(Answer("x").text);
   ASSERT_EQ(kill(child, 0), 0);

@@ -66,6 +66,10 @@ class ScriptedRunner : public TrialRunner {
       std::fprintf(stderr, "first line\nthe reason why\n");
       std::abort();
     }
+    if (what == "say token") {
+      const char* token = std::getenv("HETEROSIS_TOKEN");
+      return absl::InternalError(absl::StrCat("token: ", token != nullptr ? token : "none"));
+    }
     if (what == "kill") kill(getpid(), SIGKILL);
     if (what == "segv") DieBySignal(SIGSEGV);
     if (what == "exit") _exit(3);

@@ -153,11 +153,10 @@ absl::StatusOr<bool> Experiment::ReportFailedCanary(const std::string& worker, S
   }
   LogWarning(absl::StrFormat("worker %s could not compute the canary (%s): %s", name, Name(failure), result.message));
   if (failure != FailureClass::kInvalid && ++session.failures < kFailuresMax) return true;
-  LogError(
-      absl::StrFormat("worker %s gets no more work: it cannot compute the canary, the model \"%s\" as it is. Should no "
-                      "worker be able to, "
-                      "then look at the model rather than at the machines: worker generate --model DIR",
-                      name, ParentNames(setup_.config).front()));
+  LogError(absl::StrFormat(
+      "worker %s gets no more work: it cannot compute the canary, the model \"%s\" as it is. Should no "
+      "worker be able to, then look at the model rather than at the machines: worker generate --model DIR",
+      name, ParentNames(setup_.config).front()));
   if (const std::optional<ShardKey> held = scheduler_->HeldBy(worker); held.has_value()) {
     RETURN_IF_ERROR(Fail(worker, {*held, FailureClass::kInfra, "the worker cannot compute the canary"}));
   }

@@ -49,8 +49,7 @@ class Store::Lock {
 
   // Whoever removes or replaces the file lets a second coordinator in: the first to notice ends.
   absl::Status StillHeld() const {
-    struct stat ours {
-    }, there{};
+    struct stat ours = {}, there = {};
     if (fstat(file_, &ours) == 0 && stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
         ours.st_dev == there.st_dev) {
       return absl::OkStatus();

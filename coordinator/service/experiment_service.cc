@@ -155,6 +155,7 @@ absl::Status ExperimentService::Lease(const v1::LeaseRequest& request, const std
   if (request.device_error()) experiment_.DoubtDevice(request.session());
   for (;;) {
     if (!gone()) {
+      sessions_[request.session()].heard = clock_.Monotonic();  // who waits is there
       const absl::Status leased = TryLease(request.session(), response);
       if (!leased.ok()) return TryAgainLater(leased);
     }

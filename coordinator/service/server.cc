@@ -6,6 +6,9 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <optional>
@@ -125,6 +128,13 @@ void SetLimits(grpc::ServerBuilder& builder, int connections_max) {
   builder.SetResourceQuota(quota);
 }
 
+// Keepalive pings a connection that is silent. This is for one whose other end is heard, but does not hear us: what we
+// send must be acknowledged in time, too. On sockets that it has not accepted itself gRPC does not set that.
+void LimitTimeUnacknowledged(int fd) {
+  const unsigned int limit_ms = kKeepaliveTimeoutMs;
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);  // fails on one that was just closed
+}
+
 // gRPC writes a line for each handshake that fails: an attack would fill the disk. What counts is in the statuses.
 void LogOfGrpc(gpr_log_func_args* args) {
   LogDebug(absl::StrCat("gRPC: ", args->message));
@@ -188,6 +198,7 @@ class GrpcServer : public Server {
   }
   static Acceptor::HandOver HandOverTo(grpc::experimental::ExternalConnectionAcceptor& way) {
     return [&way](int listener_fd, int fd) {
+      LimitTimeUnacknowledged(fd);
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
       connection.listener_fd = listener_fd;
       connection.fd = fd;

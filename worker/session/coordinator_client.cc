@@ -4,6 +4,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
+#include <thread>
 #include <utility>
 
 #include "common/base/status.h"
@@ -17,11 +19,36 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kCallDeadline{20'000};
+constexpr milliseconds kEndPoll{200};  // how often a waiting thread looks whether it is to end
+
+// gRPC 1.51 reads and writes within calls, and besides only every five seconds. A worker's calls are far apart, and
+// fail at once where the connection is broken: without this thread a TLS handshake would take longer than a coordinator
+// waits for it, time and again, and a worker that was cut off would not come back.
+class ConnectionTender {
+ public:
+  explicit ConnectionTender(std::shared_ptr<grpc::Channel> channel)
+      : channel_(std::move(channel)), thread_([this] { Run(); }) {}
+  ~ConnectionTender() {
+    over_ = true;
+    thread_.join();
+  }
+
+ private:
+  void Run() {
+    while (!over_) {
+      channel_->WaitForStateChange(channel_->GetState(false), std::chrono::system_clock::now() + kEndPoll);
+    }
+  }
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  std::atomic<bool> over_ = false;
+  std::thread thread_;
+};
 
 class GrpcClient : public CoordinatorClient {
  public:
   explicit GrpcClient(Dialled dialled)
-      : dialled_(std::move(dialled)), stub_(v1::WorkerService::NewStub(dialled_.channel)) {}
+      : dialled_(std::move(dialled)), stub_(v1::WorkerService::NewStub(dialled_.channel)), tender_(dialled_.channel) {}
 
   absl::StatusOr<Registration> Register(const std::string& worker, const std::string& device) override {
     v1::RegisterRequest request;
@@ -126,6 +153,7 @@ class GrpcClient : public CoordinatorClient {
 
   const Dialled dialled_;
   std::unique_ptr<v1::WorkerService::Stub> stub_;
+  ConnectionTender tender_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "common/base/status.h"
 #include "proto/wire.h"
+#include "tests/support/fake_clock.h"
 #include "tests/unit/coordinator/experiment/simulation.h"
 
 namespace heterosis {
@@ -409,17 +410,13 @@ TEST_F(ExperimentServiceTest, AWaitingCallGetsWorkAsSoonAsThereIsSome) {
 }
 
 TEST_F(ExperimentServiceTest, WaitingCallsReturnWhenTheCoordinatorStops) {
-  std::vector<std::string> holders;
   for (int i = 0; service_->progress().shards_leased < service_->progress().shards_open; ++i) {
-    holders.push_back(Join("holder " + std::to_string(i)));
-    MustLease(holders.back());
+    MustLease(Join("holder " + std::to_string(i)));
   }
   const std::string waiting = Join("waiting");
-  v1::LeaseResponse answer;
-  std::thread poll([&] { answer = Lease(waiting, 30); });
+  std::thread poll([&] { EXPECT_TRUE(Lease(waiting, 30).retry()); });
   service_->StopLeasing();
   poll.join();
-  EXPECT_TRUE(answer.retry());
 }
 
 TEST_F(ExperimentServiceTest, TheEndIsToldToEveryWorkerThatWasHeardOfLately) {
@@ -437,10 +434,17 @@ TEST_F(ExperimentServiceTest, TheEndIsToldToEveryWorkerThatWasHeardOfLately) {
   EXPECT_TRUE(service_->EveryoneKnowsTheEnd());
 }
 
-TEST_F(ExperimentServiceTest, AWorkerThatHasLongBeenSilentIsNotWaitedFor) {
-  service_.emplace(run_.experiment(), Task(), milliseconds(0));
-  Join("silent");
+TEST_F(ExperimentServiceTest, WhoWaitsInACallIsToldTheEndAndWhoHasLongBeenSilentIsNotWaitedFor) {
+  FakeClock clock;
+  service_.emplace(run_.experiment(), Task(), kLease, ServiceOptions{.clock = &clock});
+  const v1::LeaseRequest call = LeaseRequest(Join("waiting"));
+  service_->StopLeasing();  // it gets no work
+  const auto time_passes = [&clock] { return clock.Advance(2 * kLease), false; };
+  v1::LeaseResponse answer;
+  ASSERT_TRUE(service_->Lease(call, time_passes, &answer).ok());
   ASSERT_TRUE(run_.RunToEnd().ok());
+  EXPECT_FALSE(service_->EveryoneKnowsTheEnd());
+  clock.Advance(2 * kLease);
   EXPECT_TRUE(service_->EveryoneKnowsTheEnd());
 }
 

@@ -38,15 +38,20 @@ int Main(const std::vector<std::string>& words) {
   SessionOptions session;
   session.device = "cpu";
   std::string coordinator;
+  ClientSecurity security;
   for (size_t i = 0; i + 1 < words.size(); ++i) {
     if (words[i] == "--coordinator") coordinator = words[i + 1];
+    if (words[i] == "--tls-ca") security.tls_ca = words[i + 1];
+    if (words[i] == "--tls-cert") security.tls_cert = words[i + 1];
+    if (words[i] == "--tls-key") security.tls_key = words[i + 1];
+    if (words[i] == "--token-file") security.token_file = words[i + 1];
     if (words[i] == "--name") session.worker_name = words[i + 1];
     const size_t equals = words[i + 1].find('=');
     if (words[i] == "--model") session.models[words[i + 1].substr(0, equals)] = words[i + 1].substr(equals + 1);
   }
   const char* delay = std::getenv("FAKE_WORKER_DELAY_MS");
   ArithmeticRunner runner(std::chrono::milliseconds(delay == nullptr ? 0 : std::atoi(delay)));
-  const absl::StatusOr<std::unique_ptr<CoordinatorClient>> client = MakeCoordinatorClient(coordinator);
+  const absl::StatusOr<std::unique_ptr<CoordinatorClient>> client = MakeCoordinatorClient(coordinator, security);
   if (!client.ok()) return Tell(client.status());
   return Tell(RunSession(session, **client, runner, g_stop));
 }

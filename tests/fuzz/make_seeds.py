@@ -2,6 +2,7 @@
 """Writes the seeds from which the fuzz targets start into tests/fuzz/corpus: small valid inputs of each kind. Run it after a change of
 a format and commit what it wrote. Inputs that once made a target fail lie beside them, named crash-*, and are left alone.
 Usage: make_seeds.py (protoc must be installed)"""
+import hashlib
 import json
 import pathlib
 import struct
@@ -39,9 +40,9 @@ def write(target: str, name: str, content: bytes | str) -> None:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def message(kind: str, text: str) -> bytes:
+def message(kind: str, text: str, file: str = "worker_service", package: str = "heterosis.v1") -> bytes:
     """`text` in protobuf's text format, as bytes on the wire."""
-    return subprocess.run(["protoc", f"--proto_path={ROOT}/proto", f"--encode=heterosis.v1.{kind}", "heterosis/v1/worker_service.proto"],
+    return subprocess.run(["protoc", f"--proto_path={ROOT}/proto", f"--encode={package}.{kind}", f"heterosis/v1/{file}.proto"],
                           input=text.encode(), check=True, capture_output=True).stdout
 
 
@@ -120,6 +121,10 @@ def files() -> None:
     rope = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
     write("model_config", "llama3", json.dumps({**json.loads((DEMO / "models/base/config.json").read_text()), "architectures": ["LlamaForCausalLM"],
                                                  "model_type": "llama", "rope_parameters": None, "rope_theta": 5e5, "rope_scaling": rope}))
+    added = {"content": "<x>", "lstrip": True, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    write("model_config", "tokenizer", json.dumps({"added_tokens_decoder": {"9": added}, "add_bos_token": True, "add_eos_token": False, "bos_token": "<s>",
+                                                    "eos_token": {"__type": "AddedToken", "content": "</s>"}, "pad_token": None}))
+    write("model_config", "added", json.dumps({"<x>": 9, "<y>": 10}))
     tensors = {"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]},
                "b": {"dtype": "BF16", "shape": [3], "data_offsets": [8, 14]}}
     write("safetensors", "two", safetensors(tensors, bytes(14)))
@@ -140,30 +145,78 @@ def files() -> None:
 KEY = "key {trial: 1 shard: 0 attempt: 1000}"
 ANSWERS = 'samples {sample: 0 correct: true number_ok: true language_ok: true text: "2" answer: "2" prompt_tokens: 5 new_tokens: 2 finish: "eos"} ' \
           'samples {sample: 1 text: "x" finish: "length"}'
-MODELS = " ".join(f'models {{name: "{name}" digest: "digest of {name}"}}' for name in ["base", "ja", "math"])  # of SmallSetup
+STEP = "steps {" + " ".join(f"top {{token: {rank} logit: {20 - rank}}}" for rank in range(8)) + "} "
+CANARY_ANSWERS = f"answers {{{4 * STEP}}} " * 3
+PLAIN_RECIPE = 'version: 1 method: "linear" sources: "a" tokenizer: "a" lambda: 1 rescale: "density" mask: "counter" dtype: "float32" ' \
+               'out_dtype: "bfloat16" rows {match: "*" weight: 1}'
+TASK = 'prompt_template: "Q: {input}" max_new_tokens: 10 stop: "Q:" number_mode: "robust" language: "ja" language_threshold: 0.5 ' \
+       'compute_dtype: "bfloat16" batch_size: 4'
 
 
 def calls() -> None:
-    recipe = 'version: 1 method: "linear" sources: "a" tokenizer: "a" lambda: 1 rescale: "density" mask: "counter" dtype: "float32" out_dtype: "bfloat16" ' \
-             'rows {match: "*" weight: 1}'
-    write("messages", "recipe", message("Recipe", recipe))
-    write("messages", "work", message("ShardWork", f'{KEY} recipe {{{recipe}}} split: "search" samples: 0 problems {{question: "1 + 1?" answer: "2"}}'))
+    write("messages", "recipe", message("Recipe", PLAIN_RECIPE))
+    write("messages", "work", message("ShardWork", f'{KEY} recipe {{{PLAIN_RECIPE}}} split: "search" samples: 0 problems {{question: "1 + 1?" answer: "2"}}'))
     write("messages", "result", message("ShardResult", f"{KEY} {ANSWERS} merge_seconds: 0.5 decode_seconds: 1"))
     write("messages", "failure", message("ShardFailure", f'{KEY} failure: "numeric" message: "NaN"'))
-    write("messages", "task", message("TaskSpec", 'prompt_template: "Q: {input}" max_new_tokens: 10 stop: "Q:" number_mode: "robust" language: "ja" '
-                                                  'language_threshold: 0.5 compute_dtype: "bfloat16" batch_size: 4'))
+    write("messages", "task", message("TaskSpec", TASK))
+    write("messages", "canary", message("CanaryWork", f'number: 1 recipe {{{PLAIN_RECIPE}}} problems {{question: "1 + 1?" answer: "2"}} steps: 4 top: 8'))
+    write("messages", "canary_result", message("CanaryResult", f"number: 1 {CANARY_ANSWERS}"))
+    models = " ".join(f'models {{name: "{name}" digest: "digest of {name}"}}' for name in ["base", "ja", "math"])  # of SmallSetup
     register = message("RegisterRequest", 'protocol_version: 1 recipe_version: 1 worker: "w" device: "cpu"')
-    lease = message("LeaseRequest", f'session: "*" {MODELS} wait_seconds: 1')
-    heartbeat = message("HeartbeatRequest", 'session: "*" run: "*" holding {trial: 1 shard: 0 attempt: 1000}')
-    result = message("ReportRequest", f'session: "*" run: "*" result {{{KEY} {ANSWERS}}}')
-    failure = message("ReportRequest", f'session: "*" run: "*" failure {{{KEY} failure: "crash" message: "x"}}')
-    requests = [(0, register), (1, lease), (2, heartbeat), (3, result), (3, failure)]
-    record = [bytes([rpc]) + struct.pack("<H", len(request)) + request for rpc, request in requests]
-    write("service", "run", b"".join(record[:4]))
-    write("service", "failure", record[1] + record[4])
+    lease = message("LeaseRequest", f'session: "*" {models} wait_seconds: 1')
+    heartbeat = message("HeartbeatRequest", 'session: "*" run: "*" holding {}')
+    result = message("ReportRequest", f'session: "*" run: "*" result {{{ANSWERS}}}')
+    late = message("ReportRequest", f'session: "*" run: "*" result {{{KEY} {ANSWERS}}}')
+    canary = message("ReportRequest", f'session: "*" run: "*" canary {{{CANARY_ANSWERS}}}')
+    write("service", "run", b"-" + call(0, register) + call(1, lease) + call(2, heartbeat) + 2 * call(3, result) + call(3, late))
+    write("service", "many", b"-" + 20 * (call(1, lease) + call(3, result)))
+    for failure in ["crash", "numeric", "memory", "invalid", "infra"]:
+        report = message("ReportRequest", f'session: "*" run: "*" failure {{failure: "{failure}" message: "x"}}')
+        write("service", failure, b"-" + call(1, lease) + call(3, report) + call(5, bytes(61)) + call(1, lease))
+    write("service", "canary", b"c" + call(1, lease) + call(3, canary) + 3 * (call(1, lease) + call(3, result)))
+    second = [message("LeaseRequest", f'session: "fuzz-2" {models} device_error: true'),
+              message("ReportRequest", f'session: "fuzz-2" run: "*" canary {{{CANARY_ANSWERS}}}'),
+              message("ReportRequest", f'session: "fuzz-2" run: "*" result {{{ANSWERS}}}')]
+    write("service", "two_workers", b"c" + call(0, register) + call(1, second[0]) + call(3, second[1]) + call(1, lease) + call(3, canary) +
+          call(1, second[0]) + call(3, second[2]))
+    questions = ['list_services: ""', 'file_containing_symbol: "heterosis.v1.WorkerService"', 'file_by_filename: "heterosis/v1/trial.proto"']
+    reflection = [message("ServerReflectionRequest", text, "reflection", "grpc.reflection.v1alpha") for text in questions]
+    write("service", "reflection", b"-" + b"".join(call(4, request) for request in reflection))
+
+
+def call(rpc: int, request: bytes) -> bytes:
+    return bytes([rpc]) + struct.pack("<H", len(request)) + request
+
+
+def framed(kind: str, text: str) -> bytes:
+    content = message(kind, text, "evaluation")
+    return struct.pack("<I", len(content)) + content
+
+
+def worker() -> None:
+    replies = framed("EvaluationReply", "done: true") + framed("EvaluationReply", "progress: true") + framed("EvaluationReply", f"result {{{KEY} {ANSWERS}}}")
+    write("evaluation", "replies", b"\0\0" + replies)
+    write("evaluation", "died", b"\x09\0" + replies[:-5])
+    write("evaluation", "canary", b"\x03\0" + framed("EvaluationReply", f"canary {{number: 1 {CANARY_ANSWERS}}}"))
+    write("evaluation", "error", b"\0\0" + framed("EvaluationReply", 'error {code: 8 message: "out of memory" broken: true}'))
+    setup = framed("EvaluationRequest", 'setup {gpu: -1 threads: 2 models {key: "a" value: "/models/a"} language_model: "lid.176.ftz"}')
+    prepare = framed("EvaluationRequest", f"prepare {{{TASK}}}")
+    shard = framed("EvaluationRequest", f'run {{{KEY} recipe {{{PLAIN_RECIPE}}} split: "search" samples: 0 problems {{question: "1 + 1?" answer: "2"}}}}')
+    canary = framed("EvaluationRequest", f'canary {{number: 1 recipe {{{PLAIN_RECIPE}}} problems {{question: "1 + 1?" answer: "2"}} steps: 4 top: 8}}')
+    write("evaluation", "requests", b"\0\0" + setup + prepare + shard + canary + framed("EvaluationRequest", "cancel: true"))
+    report = message("SpooledReport", f'coordinator: "127.0.0.1:50551" run: "0123" result {{{KEY} {ANSWERS} merge_seconds: 0.5}}')
+    file = f"heterosis spool 1 {hashlib.sha256(report).hexdigest()}\n".encode() + report
+    write("spool", "report", b"s" + report)
+    write("spool", "file", b"-" + file)
+    write("spool", "half", b"-" + file[:-20])
+    token, other = "0123456789abcdef", "fedcba9876543210"
+    write("tokens", "admin", f"Bearer {token}\n\n# of the fleet\nworker {other}\nadmin\t{token}\r\n")
+    write("tokens", "two_headers", f"Bearer {token}\nbearer {other}\n\nreader {token}\n")
+    write("tokens", "client", f"\n\nworker {token}\n")
 
 
 if __name__ == "__main__":
     texts()
     files()
     calls()
+    worker()

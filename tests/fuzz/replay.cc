@@ -10,6 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/scratch.h"
+
+const std::string& heterosis::ArtifactPrefix() {
+  static const std::string none;
+  return none;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 int main(int argc, char** argv) {

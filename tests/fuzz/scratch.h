@@ -21,4 +21,7 @@ const std::string& ScratchFolder();
 // tested then.
 std::string WriteScratch(std::string_view name, std::string_view content);
 
+// libFuzzer's -artifact_prefix, before the names of inputs that fail; "" where there is none, and in other builds.
+const std::string& ArtifactPrefix();
+
 }  // namespace heterosis

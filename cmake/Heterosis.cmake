@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Compiler settings, third-party packages and the three functions that every folder's CMakeLists.txt uses.
+# Compiler settings, third-party packages and the functions that the folders' CMakeLists.txt use.
 include(GNUInstallDirs)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -28,7 +28,8 @@ target_compile_definitions(heterosis_options INTERFACE _GLIBCXX_ASSERTIONS)
 target_include_directories(heterosis_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_link_options(heterosis_options INTERFACE -Wl,-z,relro,-z,now)
 if(HETEROSIS_SANITIZE)
-  target_compile_options(heterosis_options INTERFACE -fsanitize=${HETEROSIS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  set(HETEROSIS_SANITIZE_OPTIONS -fsanitize=${HETEROSIS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_compile_options(heterosis_options INTERFACE ${HETEROSIS_SANITIZE_OPTIONS})
   target_link_options(heterosis_options INTERFACE -fsanitize=${HETEROSIS_SANITIZE})
 endif()
 
@@ -59,6 +60,16 @@ function(heterosis_library name)
   target_link_libraries(${name} PUBLIC heterosis_options ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
 endfunction()
 
+# heterosis_repetitions(VARIABLE COUNT LEAST): HETEROSIS_TEST_SHARE percent of a test's COUNT repetitions, LEAST at the fewest. What is
+# one of a test's own program is Repetitions of tests/support/repetitions.h.
+function(heterosis_repetitions variable count least)
+  math(EXPR _share "${count} * ${HETEROSIS_TEST_SHARE} / 100")
+  if(_share LESS least)
+    set(_share ${least})
+  endif()
+  set(${variable} ${_share} PARENT_SCOPE)
+endfunction()
+
 # heterosis_test(NAME SOURCES... [DEPS targets...] [LABELS labels...] [TIMEOUT seconds]): a GoogleTest program, run by ctest as one test.
 function(heterosis_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
@@ -68,8 +79,11 @@ function(heterosis_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  if(HETEROSIS_SANITIZE)
+    math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}"
-    ENVIRONMENT "OMP_WAIT_POLICY=PASSIVE;HETEROSIS_DEPS=${HETEROSIS_DEPS}")
+    ENVIRONMENT "OMP_WAIT_POLICY=PASSIVE;HETEROSIS_DEPS=${HETEROSIS_DEPS};HETEROSIS_TEST_SHARE=${HETEROSIS_TEST_SHARE}")
 endfunction()
 
 # heterosis_bench(NAME SOURCES... [DEPS targets...]): a benchmark program; never a test (timings do not pass or fail).

@@ -9,6 +9,7 @@
 #include "common/base/random.h"
 #include "common/base/status.h"
 #include "gmock/gmock.h"
+#include "tests/support/repetitions.h"
 
 namespace heterosis {
 namespace {
@@ -18,7 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr uint64_t kSeeds = 100;
+const auto kSeeds = static_cast<uint64_t>(Repetitions(100, 10));
 
 class FleetTest : public ExperimentTest {
  protected:

@@ -22,6 +22,7 @@ class SpooledSessionTest : public SessionTest {
   std::vector<Spool::Kept> Kept() { return Spool::Open(options_.spool).value()->List(); }
   // A worker that finishes trial 1 while nobody takes it, and ends.
   void LeaveOneBehind() {
+    GiveUpSoon();
     coordinator_.leases = {LeaseAnswer(Work(1))};
     for (int i = 0; i < 1'000; ++i) coordinator_.report_errors.push_back(absl::UnavailableError("down"));
     ASSERT_EQ(Run().code(), absl::StatusCode::kUnavailable);

@@ -169,6 +169,7 @@ TEST_F(SessionTest, ARefusedWorkerSaysWhy) {
 }
 
 TEST_F(SessionTest, AnUnreachableCoordinatorIsGivenUpAfterItsTime) {
+  GiveUpSoon();
   coordinator_.register_error = absl::UnavailableError("connection refused");
   EXPECT_EQ(Run().code(), absl::StatusCode::kUnavailable);
   EXPECT_GT(coordinator_.registrations, 2);

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "common/base/json.h"
 #include "common/base/mutex.h"
 #include "spdlog/pattern_formatter.h"
@@ -36,8 +37,7 @@ class TextMessage : public spdlog::custom_flag_formatter {
       if (byte == '\n') {
         out.append(kNewLine.data(), kNewLine.data() + kNewLine.size());
       } else {
-        const bool control = (static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || byte == 0x7f;
-        out.push_back(control ? '?' : byte);
+        out.push_back(absl::ascii_iscntrl(static_cast<unsigned char>(byte)) && byte != '\t' ? '?' : byte);
       }
     }
   }

@@ -66,13 +66,6 @@ int ListenOn(const addrinfo& address) {
   return -1;
 }
 
-// Closes with a reset: nothing of a refused connection stays behind in the kernel.
-void Refuse(int fd) {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-  close(fd);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(const HostPort& address, const ConnectionLimits& limits) {
@@ -183,7 +176,8 @@ void Acceptor::AcceptSome(int listener) {
       hand_over_(listener, fd);
       continue;
     }
-    Refuse(fd);
+    ResetWhenClosed(fd);
+    close(fd);
     if (complaints_.MayComplain()) LogWarning("too many connections: refused one (docs/security.md has the limits)");
   }
 }

@@ -71,16 +71,14 @@ int64_t BytesReceived(int fd) {
   return static_cast<int64_t>(info.tcpi_bytes_received);
 }
 
-// Ends both directions; when gRPC then closes the socket, the peer gets a reset: one that has filled the window would
-// otherwise wait for minutes. Through a descriptor of our own: gRPC may close its own at any moment, and the number
-// then be another file's.
+// Ends both directions. Through a descriptor of our own: gRPC may close its own at any moment, and the number then be
+// another file's.
 bool ShutDown(int fd, uint64_t cookie) {
   const int own = dup(fd);
   if (own < 0) return false;
   const bool same = CookieOf(own) == cookie;
   if (same) {
-    const linger reset{.l_onoff = 1, .l_linger = 0};
-    setsockopt(own, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    ResetWhenClosed(own);
     shutdown(own, SHUT_RDWR);
   }
   close(own);
@@ -88,6 +86,11 @@ bool ShutDown(int fd, uint64_t cookie) {
 }
 
 }  // namespace
+
+void ResetWhenClosed(int fd) {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
 
 void Connections::Forget(std::map<std::string, Connection>::iterator connection) {
   const auto address = per_address_.find(connection->second.address);

@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "common/base/logging.h"
 #include "common/base/status.h"
@@ -41,7 +42,7 @@ absl::StatusOr<std::variant<ShardResult, ShardFailure, CanaryResult>> OutcomeOf(
 // Names stand in tables and logs. `what` says whose.
 absl::Status CheckName(std::string_view what, std::string_view name) {
   const bool printable =
-      std::none_of(name.begin(), name.end(), [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; });
+      std::none_of(name.begin(), name.end(), [](unsigned char byte) { return absl::ascii_iscntrl(byte); });
   if (name.size() <= kNameBytesMax && printable) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrFormat("%s has at most %d printable characters (--name)", what, kNameBytesMax));

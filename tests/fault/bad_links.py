@@ -64,8 +64,8 @@ def main() -> None:
         network = Network(pathlib.Path(name))
         small = fake_run.write_inputs(network.folder / "small")
         large = with_long_questions(fake_run.write_inputs(network.folder / "large"))
-        expected = wired_run.undisturbed(BIN, small, network.folder / "undisturbed.db")
-        expected_large = wired_run.undisturbed(BIN, large, network.folder / "undisturbed_large.db")
+        expected = fake_run.undisturbed(BIN, small, network.folder / "undisturbed.db")
+        expected_large = fake_run.undisturbed(BIN, large, network.folder / "undisturbed_large.db")
 
         good_s = network.try_run("a good network", small, expected, lambda _: None)
         for percent in (5, 20):

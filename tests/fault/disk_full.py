@@ -122,8 +122,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         config = fake_run.write_inputs(folder)
-        fake_run.run_to_end(BIN, config, folder / "undisturbed.db")
-        expected = run.contents(folder / "undisturbed.db")
+        expected = fake_run.undisturbed(BIN, config, folder / "undisturbed.db")
         locked_database(config, folder / "locked.db", expected)
         private_files_and_the_lock(config, folder / "private", expected)
         with small_disk(folder / "disk") as disk:

@@ -65,8 +65,8 @@ def main() -> None:
         with open(log, "wb") as stream:
             coordinator = subprocess.Popen([f"{bin_folder}/coordinator", "--config", str(config), "--db", str(db), "--listen", "127.0.0.1:0"],
                                            stdout=stream, stderr=stream)
-        models = [word for model in ("base", "ja", "math") for word in ("--model", f"{model}={folder}/models/{model}")]
-        clients = subprocess.Popen([f"{bin_folder}/load_clients", "--coordinator", address_of(log, coordinator), "--clients", count, *models],
+        clients = subprocess.Popen([f"{bin_folder}/load_clients", "--coordinator", address_of(log, coordinator), "--clients", count,
+                                    *fake_run.model_options(config)],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             memory = watch(coordinator, clients, seconds)

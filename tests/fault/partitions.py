@@ -25,7 +25,7 @@ def everyone_is_cut_off(config: pathlib.Path, folder: pathlib.Path, tls: pathlib
     quick, slow = machines
     with wired_run.WiredRun(BIN, config, folder / f"{what.replace(' ', '_')}.db", tls, machines, delays_ms=[50, 4000]) as disturbed:
         disturbed.wait_for_shards(6)
-        before, said = disturbed.shards_done(), len(disturbed.log_of(quick))
+        before, said = run.shards_done(disturbed.db), len(disturbed.log_of(quick))
         for machine in machines:
             machine.lose(**lost)
         noticed = wired_run.seconds_until({
@@ -36,7 +36,7 @@ def everyone_is_cut_off(config: pathlib.Path, folder: pathlib.Path, tls: pathlib
             "the quick worker's log": lambda: wired_run.NO_ANSWER in disturbed.log_of(quick)[said:]}, limit_s=4 * NOTICED_MAX_S)
         print(f"{what}: noticed after {', '.join(f'{seconds:.1f} s by {who}' for who, seconds in noticed.items())}", flush=True)
         assert len(noticed) == 5 and max(noticed.values()) <= NOTICED_MAX_S, noticed
-        stalled = disturbed.shards_done()
+        stalled = run.shards_done(disturbed.db)
         for machine in machines:
             machine.lose(to_here=0, to_there=0)
         healed = time.monotonic()
@@ -75,17 +75,15 @@ def main() -> None:
         folder = pathlib.Path(name)
         machines = [links.Machine(1), links.Machine(2)]
         tls = wired_run.make_certificates(folder, machines)
-        config = fake_run.write_inputs(folder)
-        plain = config.read_text()
+        plain = fake_run.write_inputs(folder)
         # A lease that outlasts the partitions; no audits, which would wait for the slow worker.
-        config.write_text(plain.replace("lease_seconds: 5", "lease_seconds: 20, replication: never"))
-        short = config.with_name("short_lease.yaml")
-        short.write_text(plain.replace("lease_seconds: 5", "lease_seconds: 1, replication: never"))
-        expected = wired_run.undisturbed(BIN, config, folder / "undisturbed.db")
+        config = run.changed(plain, "long_lease.yaml", "lease_seconds: 5", "lease_seconds: 20, replication: never")
+        short = run.changed(plain, "short_lease.yaml", "lease_seconds: 5", "lease_seconds: 1, replication: never")
+        expected = fake_run.undisturbed(BIN, config, folder / "undisturbed.db")
         everyone_is_cut_off(config, folder, tls, machines, expected, "both ways lost", to_here=links.ALL, to_there=links.ALL)
         everyone_is_cut_off(config, folder, tls, machines, expected, "all to the coordinator lost", to_here=links.ALL)
         everyone_is_cut_off(config, folder, tls, machines, expected, "all to the workers lost", to_there=links.ALL)
-        one_worker_is_cut_off(short, folder, tls, machines, wired_run.undisturbed(BIN, short, folder / "undisturbed_short.db"))
+        one_worker_is_cut_off(short, folder, tls, machines, fake_run.undisturbed(BIN, short, folder / "undisturbed_short.db"))
     print(f"{time.monotonic() - started:.0f} s in all")
 
 

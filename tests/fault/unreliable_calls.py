@@ -21,30 +21,16 @@ HOLD_MS = 1500  # longer than the lease
 FAULTS = {"none", "lost", "answer lost", "twice", "held up", "again later", "overtaken"}
 
 
-def changed(config: pathlib.Path, name: str, old: str, new: str) -> pathlib.Path:
-    text = config.read_text()
-    assert old in text, old
-    path = config.with_name(name)
-    path.write_text(text.replace(old, new))
-    return path
-
-
-def expected_of(config: pathlib.Path) -> dict:
-    db = config.with_suffix(".undisturbed.db")
-    fake_run.run_to_end(BIN, config, db)
-    return run.contents(db)
-
-
 class ProxiedRun:
     def __init__(self, config: pathlib.Path, db: pathlib.Path, seed: int):
         self.config, self.db, self.address = config, db, f"127.0.0.1:{run.free_port()}"
         proxy = f"127.0.0.1:{run.free_port()}"
-        models = [word for model in ("base", "ja", "math") for word in ("--model", f"{model}={config.parent / 'models' / model}")]
         self.processes = []
         self.start_coordinator()
         self.proxy = self.start(f"{db}.proxy", f"{BIN}/unreliable_proxy", "--listen", proxy, "--coordinator", self.address,
                                 "--seed", seed, "--hold-ms", HOLD_MS)
-        self.workers = [self.start(f"{db}.worker.log", f"{BIN}/fake_worker", "--coordinator", proxy, "--name", f"worker-{i}", *models)
+        self.workers = [self.start(f"{db}.worker.log", f"{BIN}/fake_worker", "--coordinator", proxy, "--name", f"worker-{i}",
+                                   *fake_run.model_options(config))
                         for i in range(WORKERS)]
 
     def start(self, output: str, *command: object) -> subprocess.Popen:
@@ -57,9 +43,6 @@ class ProxiedRun:
     def start_coordinator(self) -> None:
         self.coordinator = self.start(f"{self.db}.log", f"{BIN}/coordinator", "--config", self.config, "--db", self.db,
                                       "--listen", self.address)
-
-    def shards_done(self) -> int:
-        return len(run.query(self.db, "SELECT 1 FROM shards WHERE state = 'done'"))
 
     def end(self, expected: dict, what: str) -> tuple[dict, int]:
         """What the proxy tells; and how many leases were lost."""
@@ -82,8 +65,8 @@ class ProxiedRun:
 
 def each_shard_counts_once(config: pathlib.Path, folder: pathlib.Path, dice: random.Random, runs: int) -> None:
     """No audits: what the coordinator accepts are shards, and each is accepted once."""
-    config = changed(config, "no_audits.yaml", "scheduling: {", "scheduling: {replication: never, ")
-    expected = expected_of(config)
+    config = run.changed(config, "no_audits.yaml", "scheduling: {", "scheduling: {replication: never, ")
+    expected = fake_run.undisturbed(BIN, config, config.with_suffix(".undisturbed.db"))
     shards = len(expected["shards"])
     faults: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     refused = reordered = lost = 0
@@ -103,10 +86,10 @@ def each_shard_counts_once(config: pathlib.Path, folder: pathlib.Path, dice: ran
 
 
 def with_audits_and_a_killed_coordinator(config: pathlib.Path, folder: pathlib.Path, dice: random.Random) -> None:
-    expected = expected_of(config)
+    expected = fake_run.undisturbed(BIN, config, config.with_suffix(".undisturbed.db"))
     with ProxiedRun(config, folder / "killed.db", dice.randrange(1 << 32)) as disturbed:
         for done in sorted(dice.sample(range(1, len(expected["shards"])), 2)):
-            run.wait_until(lambda: disturbed.shards_done() >= done, f"{done} shards", timeout_s=60)
+            run.wait_until(lambda: run.shards_done(disturbed.db) >= done, f"{done} shards", timeout_s=60)
             disturbed.coordinator.kill()
             disturbed.coordinator.wait()
             disturbed.start_coordinator()
@@ -121,7 +104,7 @@ def main() -> None:
     dice, started = random.Random(seed), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        config = changed(fake_run.write_inputs(folder), "short_lease.yaml", "lease_seconds: 5", "lease_seconds: 1")
+        config = run.changed(fake_run.write_inputs(folder), "short_lease.yaml", "lease_seconds: 5", "lease_seconds: 1")
         each_shard_counts_once(config, folder, dice, runs)
         with_audits_and_a_killed_coordinator(config, folder, dice)
     print(f"{time.monotonic() - started:.0f} s in all")

@@ -17,14 +17,6 @@ import run  # noqa: E402
 BIN = sys.argv[1]
 
 
-def changed(config: pathlib.Path, name: str, old: str, new: str) -> pathlib.Path:
-    text = config.read_text()
-    assert old in text, old
-    path = config.with_name(name)
-    path.write_text(text.replace(old, new))
-    return path
-
-
 def count(db: pathlib.Path, table: str) -> int:
     try:
         connection = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
@@ -126,19 +118,19 @@ def a_silent_worker_is_named(config: pathlib.Path, folder: pathlib.Path, expecte
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        config = changed(run.write_config(folder, generations=2), "long_lease.yaml", "lease_seconds: 5", "lease_seconds: 600")
+        config = run.changed(run.write_config(folder, generations=2), "long_lease.yaml", "lease_seconds: 5", "lease_seconds: 600")
         run.run_to_end(BIN, config, folder / "undisturbed.db", 1)
         expected = run.contents(folder / "undisturbed.db")
         the_only_worker_ends(config, folder / "stopped.db", signal.SIGTERM, expected)
         the_only_worker_ends(config, folder / "killed.db", signal.SIGKILL, expected)
-        small = changed(run.write_config(folder, generations=500), "small.yaml", "population: 6", "population: 2")
-        idle_workers_are_stopped_in_order(changed(small, "smaller.yaml", "shard_size: 10", "shard_size: 40"), folder / "idle.db")
-        short = changed(run.write_config(folder, generations=1), "short.yaml", 'rows: ":40"', 'rows: ":10"')
-        short = changed(short, "shorter.yaml", "per_generation: 30", "per_generation: 10")
+        small = run.changed(run.write_config(folder, generations=500), "small.yaml", "population: 6", "population: 2")
+        idle_workers_are_stopped_in_order(run.changed(small, "smaller.yaml", "shard_size: 10", "shard_size: 40"), folder / "idle.db")
+        short = run.changed(run.write_config(folder, generations=1), "short.yaml", 'rows: ":40"', 'rows: ":10"')
+        short = run.changed(short, "shorter.yaml", "per_generation: 30", "per_generation: 10")
         for i in range(4):
             run_with_remote_workers(short, folder / f"remote{i}.db", 3)
         print("4 times 3 workers that dialled in by themselves: all heard the end")
-        a_silent_worker_is_named(changed(config, "short_lease.yaml", "lease_seconds: 600", "lease_seconds: 1"), folder, expected)
+        a_silent_worker_is_named(run.changed(config, "short_lease.yaml", "lease_seconds: 600", "lease_seconds: 1"), folder, expected)
         output = run_with_remote_workers(run.write_config(folder, generations=50), folder / "carried.db", 1, "--local-workers", 1,
                                          "--worker-program", "/bin/false")
         assert "the run goes on without local workers" in output, output

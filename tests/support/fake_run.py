@@ -5,6 +5,8 @@ import os
 import pathlib
 import subprocess
 
+import run
+
 CONFIG = """
 name: fake
 seed: 7
@@ -45,6 +47,11 @@ def write_inputs(folder: pathlib.Path) -> pathlib.Path:
     return config
 
 
+def model_options(config: pathlib.Path) -> list[str]:
+    """Where the models of write_inputs are, for workers that are started by hand."""
+    return [word for model in ("base", "ja", "math") for word in ("--model", f"{model}={config.parent / 'models' / model}")]
+
+
 def start(bin_folder: str, config: pathlib.Path, db: pathlib.Path, workers: int = 2, delay_ms: int = 0, **variables: str) -> subprocess.Popen:
     command = [f"{bin_folder}/coordinator", "--config", str(config), "--db", str(db), "--local-workers", str(workers),
                "--worker-program", f"{bin_folder}/fake_worker"]
@@ -62,3 +69,9 @@ def run_to_end(bin_folder: str, config: pathlib.Path, db: pathlib.Path, **option
     process = start(bin_folder, config, db, **options)
     status = process.wait(timeout=600)
     assert status == 0, f"coordinator exited with {status}:\n{log_of(db)}"
+
+
+def undisturbed(bin_folder: str, config: pathlib.Path, db: pathlib.Path) -> dict:
+    """The contents of the database of a run that nothing happens to."""
+    run_to_end(bin_folder, config, db)
+    return run.contents(db)

@@ -70,6 +70,15 @@ def write_config(folder: pathlib.Path, generations: int = 4, name: str = "config
     return path
 
 
+def changed(config: pathlib.Path, name: str, old: str, new: str) -> pathlib.Path:
+    """A config beside `config` that says `new` where that one says `old`."""
+    text = config.read_text()
+    assert old in text, old
+    path = config.with_name(name)
+    path.write_text(text.replace(old, new))
+    return path
+
+
 # Of the workers that a test kills while nobody takes their results; not the user's own.
 STATE = tempfile.TemporaryDirectory(prefix="heterosis-state-")
 
@@ -117,6 +126,10 @@ def query(db: pathlib.Path, sql: str, *arguments: object) -> list:
             connection.close()
     except sqlite3.OperationalError:
         return []
+
+
+def shards_done(db: pathlib.Path) -> int:
+    return len(query(db, "SELECT 1 FROM shards WHERE state = 'done'"))
 
 
 def wait_until(condition, what: str, timeout_s: float = 300) -> None:

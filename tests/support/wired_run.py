@@ -25,12 +25,12 @@ class WiredRun:
 
     def __init__(self, bin_folder: str, config: pathlib.Path, db: pathlib.Path, tls: pathlib.Path, machines: list[links.Machine],
                  delays_ms: list[int]):
-        self.db, self._log = db, pathlib.Path(f"{db}.log")
+        self.db = db
         self._bin, self._config, self._tls = bin_folder, config, tls
         command = [f"{bin_folder}/coordinator", "--config", config, "--db", db, "--listen", f"0.0.0.0:{PORT}",
                    "--tls-cert", tls / "coordinator.pem", "--tls-key", tls / "coordinator.key", "--tls-client-ca", tls / "ca.pem",
                    "--token-file", tls / "tokens"]
-        with open(self._log, "ab") as log:
+        with open(f"{db}.log", "ab") as log:
             self.coordinator = subprocess.Popen(command, stdout=log, stderr=log)
         run.wait_until(lambda: "waiting for workers on" in self.log(), "a coordinator that listens", timeout_s=60)
         self.workers = []
@@ -41,9 +41,7 @@ class WiredRun:
         tls = self._tls
         command = [f"{self._bin}/fake_worker", "--coordinator", f"{machine.here}:{PORT}", "--name", machine.name,
                    "--tls-ca", tls / "ca.pem", "--tls-cert", tls / "worker.pem", "--tls-key", tls / "worker.key",
-                   "--token-file", tls / "worker.token"]
-        for model in ("base", "ja", "math"):
-            command += ["--model", f"{model}={self._config.parent / 'models' / model}"]
+                   "--token-file", tls / "worker.token", *fake_run.model_options(self._config)]
         self.workers.append(machine.start(command, f"{self.db}.{machine.name}.log", FAKE_WORKER_DELAY_MS=str(delay_ms)))
 
     def __enter__(self):
@@ -55,7 +53,7 @@ class WiredRun:
             process.wait()
 
     def log(self) -> str:
-        return self._log.read_text()
+        return fake_run.log_of(self.db)
 
     def log_of(self, machine: links.Machine) -> str:
         return pathlib.Path(f"{self.db}.{machine.name}.log").read_text()
@@ -63,11 +61,8 @@ class WiredRun:
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in sorted(self.db.parent.glob(f"{self.db.name}*.log")))
 
-    def shards_done(self) -> int:
-        return len(run.query(self.db, "SELECT 1 FROM shards WHERE state = 'done'"))
-
     def wait_for_shards(self, wanted: int) -> None:
-        run.wait_until(lambda: self.shards_done() >= wanted, f"{wanted} finished shards", timeout_s=60)
+        run.wait_until(lambda: run.shards_done(self.db) >= wanted, f"{wanted} finished shards", timeout_s=60)
 
     def end(self, expected: dict, everyone_hears_it: bool = True) -> None:
         """The coordinator must end by itself and in order, and so must its workers; the database must be that of the undisturbed run."""
@@ -76,11 +71,6 @@ class WiredRun:
                 process.wait(timeout=120)
             assert process.returncode == 0, f"exit status {process.returncode} (None: it does not end) of {process.args}:\n{self.logs()}"
         run.assert_same(expected, run.contents(self.db), self.db.stem)
-
-
-def undisturbed(bin_folder: str, config: pathlib.Path, db: pathlib.Path) -> dict:
-    fake_run.run_to_end(bin_folder, config, db)
-    return run.contents(db)
 
 
 def seconds_until(conditions: dict, limit_s: float) -> dict[str, float]:

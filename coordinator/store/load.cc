@@ -178,11 +178,13 @@ absl::StatusOr<int> Store::StageOf(int phase, int generation) {
 }
 
 absl::StatusOr<std::optional<double>> Store::BestFitnessBefore(int phase, int generation) {
+  // +generation: by the index of fitness, where the first row is mostly the one.
   ASSIGN_OR_RETURN(Statement row,
-                   database_->Prepare("SELECT max(fitness) FROM intact_genomes WHERE phase = ? AND generation < ?"));
+                   database_->Prepare("SELECT fitness FROM intact_genomes WHERE phase = ? AND +generation < ? AND "
+                                      "fitness IS NOT NULL ORDER BY fitness DESC LIMIT 1"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(phase).Bind(generation).Step());
   if (!found) return std::nullopt;
-  return row.OptionalDouble(0);
+  return row.Double(0);
 }
 
 absl::StatusOr<GenomeRecord> Store::Genome(int64_t genome) {

@@ -99,6 +99,7 @@ CREATE TABLE genomes (
 ) STRICT;
 CREATE INDEX genomes_by_phase ON genomes (phase, generation);
 CREATE INDEX genomes_by_recipe ON genomes (recipe_digest);
+CREATE INDEX genomes_by_fitness ON genomes (phase, fitness);
 
 CREATE TABLE trials (
   trial INTEGER PRIMARY KEY,
@@ -122,6 +123,7 @@ CREATE TABLE trials (
 CREATE INDEX trials_by_genome ON trials (genome);
 CREATE INDEX trials_by_stage ON trials (stage);
 CREATE INDEX trials_by_origin ON trials (same_as) WHERE same_as IS NOT NULL;
+CREATE INDEX trials_unfinished ON trials (state) WHERE state IN ('pending', 'running');
 
 CREATE TABLE workers (
   worker TEXT PRIMARY KEY,             -- a session
@@ -145,6 +147,7 @@ CREATE TABLE shards (
   checksum INTEGER NOT NULL DEFAULT 0x7FFFFFFFFFFFFFFF,
   PRIMARY KEY (trial, shard)
 ) STRICT;
+CREATE INDEX shards_unvouched ON shards (worker, finished_ms) WHERE state = 'done' AND vouched = 0;
 
 CREATE TABLE results (
   trial INTEGER NOT NULL,
@@ -188,6 +191,7 @@ CREATE TABLE audits (
   PRIMARY KEY (trial, shard),
   FOREIGN KEY (trial, shard) REFERENCES shards
 ) STRICT;
+CREATE INDEX audits_due ON audits (trial, shard) WHERE state = 'due';
 
 CREATE TABLE canaries (
   canary INTEGER PRIMARY KEY,          -- in the order of the answers

@@ -85,24 +85,32 @@ int Simulate(const char* program, const Arguments& arguments) {
   return failures == 0 ? 0 : 1;
 }
 
+bool PrintScale(const std::string& path, const ScaleOptions& options) {
+  const ScaleFigures figures = MeasureScale(path, options);
+  if (!figures.ended) {
+    std::printf("shards of %d: the run did not end\n", options.shard_size);
+    return false;
+  }
+  std::printf("%10d %6s %8lld %7.0f %13.0f %8.1f %11.0f %5.1f%% %8.1f %12.1f\n", options.shard_size,
+              options.audits ? "yes" : "no", static_cast<long long>(figures.results), figures.seconds,
+              figures.cpu_us_per_result, figures.calls_per_second, figures.database_bytes_per_trial, 100 * figures.idle,
+              figures.tail_seconds, figures.tail_idle_seconds);
+  std::fflush(stdout);
+  return true;
+}
+
 int Scale(int workers) {
   const TemporaryFolder folder(MemoryFolder());
   std::printf("%d workers, generations of 128 candidates on 200 samples; times are virtual but the processor's\n",
               workers);
-  std::printf("%10s %8s %9s %14s %8s %14s %6s\n", "shard size", "results", "run, s", "CPU us/result", "calls/s",
-              "bytes/trial", "idle");
+  std::printf("%10s %6s %8s %7s %13s %8s %11s %6s %8s %12s\n", "shard size", "audits", "shards", "run, s",
+              "CPU us/result", "calls/s", "bytes/trial", "idle", "tail, s", "idle in it, s");
   const std::vector<int> shard_sizes = workers < 5'000 ? std::vector{200, 50, 25, 10, 5} : std::vector{25, 5, 2};
-  for (const int shard_size : shard_sizes) {
-    const std::string path = folder / absl::StrCat("scale", shard_size, ".db");
-    const ScaleFigures figures = MeasureScale(path, {.workers = workers, .shard_size = shard_size});
-    if (!figures.ended) {
-      std::printf("shards of %d: the run did not end\n", shard_size);
-      return 1;
+  for (const bool audits : {false, true}) {
+    for (const int shard_size : shard_sizes) {
+      const std::string path = folder / absl::StrCat("scale", shard_size, audits, ".db");
+      if (!PrintScale(path, {.workers = workers, .shard_size = shard_size, .audits = audits})) return 1;
     }
-    std::printf("%10d %8lld %9.0f %14.0f %8.1f %14.0f %5.1f%%\n", shard_size, static_cast<long long>(figures.results),
-                figures.seconds, figures.cpu_us_per_result, figures.calls_per_second, figures.database_bytes_per_trial,
-                100 * figures.idle);
-    std::fflush(stdout);
   }
   return 0;
 }

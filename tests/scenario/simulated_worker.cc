@@ -154,7 +154,6 @@ void SimulatedWorker::AnswerTheCanary(const CanaryWork& work) {
 
 void SimulatedWorker::Begin(ShardWork work) {
   const Clock::Duration duration = options_.duration(work);
-  busy_ += duration;
   shard_ = Shard{std::move(work), registration_.run()};
   const int64_t shard = ++shards_;
   In(duration, [this, shard] { Finished(shard); });

@@ -42,7 +42,7 @@ class SimulatedWorker {
   void Freeze(Clock::Duration duration) { frozen_until_ = std::max(frozen_until_, events_.now() + duration); }
 
   // For the figures of simulate --scale.
-  Clock::Duration busy() const { return busy_; }
+  bool evaluating() const { return shard_.has_value(); }
 
  private:
   struct Shard {
@@ -85,7 +85,6 @@ class SimulatedWorker {
   Clock::Duration pause_{0};  // before the next lease call, where answers come at once
   int64_t shards_ = 0;        // begun so far: names the one in work
   std::optional<Shard> shard_;
-  Clock::Duration busy_{0};
 };
 
 }  // namespace heterosis

@@ -2,6 +2,7 @@
 """Load: 200 workers with the real session and connections of their own, who answer at once, against one coordinator. Every report that
 it accepted must be in the database, no call may fail, and its memory must not grow with the number of calls.
 Usage: load.py BIN_FOLDER [SECONDS [CLIENTS]]      default: 60 s, 200 clients. Prints the latencies, which are no part of the verdict."""
+import bisect
 import json
 import os
 import pathlib
@@ -55,6 +56,14 @@ def watch(coordinator: subprocess.Popen, clients: subprocess.Popen, seconds: flo
     return memory
 
 
+def quarters(connection: sqlite3.Connection) -> list[float]:
+    """Shards a second in each quarter of the time."""
+    times = [row[0] for row in connection.execute("SELECT finished_ms FROM shards WHERE state = 'done' ORDER BY finished_ms")]
+    length = (times[-1] - times[0]) / 4
+    bounds = [bisect.bisect_left(times, times[0] + length * i) for i in range(4)] + [len(times)]
+    return [(after - before) / length * 1000 for before, after in zip(bounds, bounds[1:])]
+
+
 def main() -> None:
     bin_folder = sys.argv[1]
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60
@@ -82,13 +91,14 @@ def main() -> None:
         assert not told["errors"], told["errors"]
         with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as connection:
             done, = connection.execute("SELECT count(*) FROM shards WHERE state = 'done'").fetchone()
+            rates = quarters(connection)
             answers, wanted = connection.execute("SELECT (SELECT count(*) FROM results), sum(CASE WHEN state = 'done' THEN 2 ELSE 0 END) FROM shards").fetchone()
         assert done == told["accepted"], f"{told['accepted']} reports were accepted, {done} shards are done"
         assert answers == wanted, f"{answers} answers of {wanted}"
         growth = memory[-1] - memory[len(memory) // 4]
         for call, figures in told["calls"].items():
             print(f"{call}: {figures['calls']} calls, " + ", ".join(f"{key} {figures[key] * 1000:.1f} ms" for key in ("p50", "p95", "p99", "max")))
-        print(f"{count} clients, {seconds:.0f} s: {done / seconds:.0f} shards/s; resident {memory[0]:.0f} MiB after 1 s, "
+        print(f"{count} clients, {seconds:.0f} s: {done / seconds:.0f} shards/s (by quarters of the time: {', '.join(f'{rate:.0f}' for rate in rates)}); resident {memory[0]:.0f} MiB after 1 s, "
               f"{memory[len(memory) // 4]:.0f} after a quarter, {memory[-1]:.0f} at the end")
         assert growth < GROWTH_MAX_MIB, f"the coordinator has grown by {growth:.0f} MiB"
 

@@ -11,6 +11,7 @@
 
 #include "common/base/file.h"
 #include "gtest/gtest.h"
+#include "tests/support/repetitions.h"
 #include "tests/support/shared.h"
 #include "worker/text/stream_decoder.h"
 #include "worker/text/tokenizer.h"
@@ -18,7 +19,7 @@
 namespace heterosis {
 namespace {
 
-constexpr int kLineCount = 10'000;
+const int kLineCount = Repetitions(10'000, 1'000);
 constexpr int kMismatchesShown = 5;
 
 // The records that make_tokenizer_cases.py writes.

@@ -31,6 +31,9 @@ if(HETEROSIS_SANITIZE)
   set(HETEROSIS_SANITIZE_OPTIONS -fsanitize=${HETEROSIS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_compile_options(heterosis_options INTERFACE ${HETEROSIS_SANITIZE_OPTIONS})
   target_link_options(heterosis_options INTERFACE -fsanitize=${HETEROSIS_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND HETEROSIS_SANITIZE MATCHES undefined)
+    target_link_options(heterosis_options INTERFACE -static-libubsan)  # the shared one beside AddressSanitizer's heeds no log_path
+  endif()
 endif()
 
 find_package(PkgConfig REQUIRED)

@@ -4,7 +4,6 @@
 // FAKE_WORKER_DELAY_MS: how long each shard takes (0). Points of common/base/failpoint.h: "before evaluate" and "after
 // evaluate".
 #include <signal.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -25,13 +24,14 @@ namespace {
 std::atomic<bool> g_stop = false;
 
 void OnStopSignal(int) {
-  if (g_stop.exchange(true)) _exit(130);
+  g_stop = true;
 }
 
 int Main(const std::vector<std::string>& words) {
   InitLogging("fake_worker", LogFormat::kText, false);
   struct sigaction action {};
   action.sa_handler = OnStopSignal;
+  action.sa_flags = SA_RESETHAND;  // a second one ends it at once
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
 

@@ -4,7 +4,6 @@
 // were accepted and how long the calls took.
 // Usage: load_clients --coordinator HOST:PORT --clients N --model NAME=FOLDER ...
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +30,7 @@ using SteadyClock = std::chrono::steady_clock;
 std::atomic<bool> g_stop = false;
 
 void OnStopSignal(int) {
-  if (g_stop.exchange(true)) _exit(130);
+  g_stop = true;
 }
 
 // What all clients have seen together.
@@ -150,6 +149,7 @@ int Main(const std::vector<std::string>& words) {
   InitLogging("load_clients", LogFormat::kText, false);
   struct sigaction action {};
   action.sa_handler = OnStopSignal;
+  action.sa_flags = SA_RESETHAND;  // a second one ends it at once
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
   const LoadOptions options = Parse(words);

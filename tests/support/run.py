@@ -14,6 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = ROOT / "deploy" / "demo"
+SANITIZED = bool(os.environ.get("HETEROSIS_SANITIZE"))  # whose shadow and quarantine are no memory of ours to judge
 
 # A search small enough for CI; everything else is the demo's.
 CONFIG = """

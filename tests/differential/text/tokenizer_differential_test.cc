@@ -38,7 +38,7 @@ class Records {
   }
   std::vector<int32_t> Ids() {
     std::vector<int32_t> ids(Number());
-    std::memcpy(ids.data(), data_.data() + at_, ids.size() * sizeof(int32_t));
+    if (!ids.empty()) std::memcpy(ids.data(), data_.data() + at_, ids.size() * sizeof(int32_t));
     at_ += ids.size() * sizeof(int32_t);
     return ids;
   }

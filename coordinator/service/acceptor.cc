@@ -25,9 +25,9 @@ namespace heterosis {
 namespace {
 
 constexpr int kBacklog = 512;
-constexpr int kLookMs = 20;             // how often abusers are looked for
-constexpr int kAcceptedAtOnceMax = 64;  // between two such looks
-constexpr int kPauseMs = 100;
+constexpr int kAcceptedAtOnceMax = 64;            // from one address, before the others have their turn
+constexpr std::chrono::milliseconds kLook{20};    // how often abusers are looked for
+constexpr std::chrono::milliseconds kPause{100};  // where none can be accepted
 constexpr std::chrono::seconds kTrimAfter{3};
 
 struct Resolved {
@@ -115,34 +115,35 @@ Acceptor::~Acceptor() {
 
 void Acceptor::Start(HandOver hand_over) {
   hand_over_ = std::move(hand_over);
-  thread_ = std::thread([this] { Run(); });
+  accepting_ = std::thread([this] { Accept(); });
+  watching_ = std::jthread([this](const std::stop_token& stop) { Watch(stop); });
 }
 
 void Acceptor::Stop() {
-  if (!thread_.joinable()) return;
+  if (!accepting_.joinable()) return;
   const uint64_t one = 1;
   while (write(stop_fd_, &one, sizeof(one)) < 0 && errno == EINTR) {
   }
-  thread_.join();
+  accepting_.join();
   for (const int fd : listeners_) close(fd);
   listeners_.clear();
 }
 
-void Acceptor::Run() {
+void Acceptor::Accept() {
   std::vector<pollfd> waited = {{.fd = stop_fd_, .events = POLLIN, .revents = 0}};
   for (const int fd : listeners_) waited.push_back({.fd = fd, .events = POLLIN, .revents = 0});
-  auto next_look = std::chrono::steady_clock::now();
   for (;;) {
-    poll(waited.data(), waited.size(), kLookMs);
+    poll(waited.data(), waited.size(), -1);
     if ((waited[0].revents & POLLIN) != 0) return;
     for (size_t i = 1; i < waited.size(); ++i) {
       if ((waited[i].revents & POLLIN) != 0) AcceptSome(waited[i].fd);
     }
-    if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
-      next_look = now + std::chrono::milliseconds(kLookMs);
-      Look(now);
-    }
   }
+}
+
+// Not on the thread that accepts: who floods keeps gRPC reading on it, for as long as nobody cuts him.
+void Acceptor::Watch(const std::stop_token& stop) {
+  for (; !stop.stop_requested(); std::this_thread::sleep_for(kLook)) Look(std::chrono::steady_clock::now());
 }
 
 void Acceptor::Look(std::chrono::steady_clock::time_point now) {
@@ -169,7 +170,7 @@ void Acceptor::AcceptSome(int listener) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return;
       if (complaints_.MayComplain()) LogWarning(absl::StrCat("cannot accept a connection: ", std::strerror(errno)));
       // Out of descriptors or memory: what waits will wait, and poll would return at once.
-      std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
+      std::this_thread::sleep_for(kPause);
       return;
     }
     if (connections_.Admit(fd)) {

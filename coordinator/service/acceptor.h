@@ -7,6 +7,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,7 +21,8 @@ namespace heterosis {
 
 class Acceptor {
  public:
-  // Owns `fd` from then on. Called on the acceptor's thread.
+  // Owns `fd` from then on. Called on the thread that accepts. May take as long as the connection sends: gRPC reads on
+  // the thread that hands it over while there is something to read.
   using HandOver = std::function<void(int listener_fd, int fd)>;
 
   // Binds every address that the host's name stands for, with one port, which 0 leaves to the kernel. UNAVAILABLE where
@@ -34,16 +36,18 @@ class Acceptor {
   const HostPort& address() const { return address_; }
   Connections& connections() { return connections_; }
 
-  // Accepts on a thread of its own until Stop. Surplus connections are closed at once.
+  // Accepts on a thread of its own until Stop, and cuts abusers on another until it is destroyed. Surplus connections
+  // are closed at once.
   void Start(HandOver hand_over);
-  // Closes the listening sockets; connections that were handed over live on. Idempotent.
+  // Closes the listening sockets; connections that were handed over live on, and are cut as before. Idempotent.
   void Stop();
 
  private:
   Acceptor(HostPort address, const ConnectionLimits& limits) : address_(std::move(address)), connections_(limits) {}
 
   absl::Status Bind();
-  void Run();
+  void Accept();
+  void Watch(const std::stop_token& stop);
   void AcceptSome(int listener);
   // Cuts abusers, and gives their memory back once they have gone.
   void Look(std::chrono::steady_clock::time_point now);
@@ -55,10 +59,11 @@ class Acceptor {
   Complaints complaints_;
   HandOver hand_over_;
   std::vector<int> listeners_;
-  int stop_fd_ = -1;  // an eventfd: readable when the thread is to end
+  int stop_fd_ = -1;  // an eventfd: readable when no more are to be accepted
   std::chrono::steady_clock::time_point trim_at_ = kNever;
   std::future<void> trimming_;
-  std::thread thread_;
+  std::thread accepting_;
+  std::jthread watching_;
 };
 
 // How many connections a process may hold: what the operating system lets it open, less `reserved`. Raises the soft

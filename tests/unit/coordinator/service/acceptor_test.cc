@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <thread>
 
 #include "common/base/status.h"
@@ -160,6 +161,31 @@ TEST_F(AcceptorTest, AnAbuserIsCutOnceAndResetWhenItsSocketIsClosed) {
   pollfd wait{.fd = client, .events = 0, .revents = 0};
   EXPECT_EQ(poll(&wait, 1, 10'000), 1);
   EXPECT_NE(wait.revents & POLLERR, 0);
+}
+
+// gRPC reads on the thread that hands a connection over, for as long as there is something to read.
+TEST_F(AcceptorTest, WhoSendsWithoutEndWhileHeIsHandedOverIsCutAlsoWhenNobodyIsAcceptedAnyMore) {
+  auto acceptor = Acceptor::Listen({.host = "127.0.0.1", .port = 0}, {.unanswered_bytes_max = 1 << 20});
+  ASSERT_TRUE(acceptor.ok()) << acceptor.status();
+  acceptor_ = std::move(*acceptor);
+  acceptor_->Start([](int, int fd) {
+    std::array<char, 4096> buffer{};
+    for (pollfd wait{.fd = fd, .events = POLLIN, .revents = 0}; recv(fd, buffer.data(), buffer.size(), 0) != 0;) {
+      poll(&wait, 1, -1);
+    }
+    close(fd);
+  });
+  constexpr int64_t kEnough = 1 << 30;
+  const int client = Dial();
+  std::atomic<int64_t> sent = 0;
+  std::thread flood([&] {
+    const std::array<char, 4096> buffer{};
+    while (sent < kEnough && send(client, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0) sent += buffer.size();
+    shutdown(client, SHUT_RDWR);
+  });
+  acceptor_->Stop();  // waits for the connection to be handed over
+  flood.join();
+  EXPECT_LT(sent, kEnough);
 }
 
 TEST_F(AcceptorTest, OfManyThatSendMuchTogetherTheGreediestIsCut) {

@@ -3,8 +3,6 @@
 // (small_experiment.h), so that a run takes a second. Takes the options that the coordinator gives its local workers.
 // FAKE_WORKER_DELAY_MS: how long each shard takes (0). Points of common/base/failpoint.h: "before evaluate" and "after
 // evaluate".
-#include <signal.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -15,25 +13,16 @@
 #include "common/base/logging.h"
 #include "common/base/status.h"
 #include "tests/support/arithmetic_runner.h"
+#include "tests/support/stop_signal.h"
 #include "worker/session/coordinator_client.h"
 #include "worker/session/session.h"
 
 namespace heterosis {
 namespace {
 
-std::atomic<bool> g_stop = false;
-
-void OnStopSignal(int) {
-  g_stop = true;
-}
-
 int Main(const std::vector<std::string>& words) {
   InitLogging("fake_worker", LogFormat::kText, false);
-  struct sigaction action {};
-  action.sa_handler = OnStopSignal;
-  action.sa_flags = SA_RESETHAND;  // a second one ends it at once
-  sigaction(SIGTERM, &action, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  const std::atomic<bool>& stop = StopAtSigterm();
 
   SessionOptions session;
   session.device = "cpu";
@@ -53,7 +42,7 @@ int Main(const std::vector<std::string>& words) {
   ArithmeticRunner runner(std::chrono::milliseconds(delay == nullptr ? 0 : std::atoi(delay)));
   const absl::StatusOr<std::unique_ptr<CoordinatorClient>> client = MakeCoordinatorClient(coordinator, security);
   if (!client.ok()) return Tell(client.status());
-  return Tell(RunSession(session, **client, runner, g_stop));
+  return Tell(RunSession(session, **client, runner, stop));
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 // answers by arithmetic at once. At SIGTERM all stop; then one JSON document on standard output tells how many reports
 // were accepted and how long the calls took.
 // Usage: load_clients --coordinator HOST:PORT --clients N --model NAME=FOLDER ...
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,6 +17,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tests/support/arithmetic_runner.h"
+#include "tests/support/stop_signal.h"
 #include "worker/session/coordinator_client.h"
 #include "worker/session/session.h"
 
@@ -26,12 +25,6 @@ namespace heterosis {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-std::atomic<bool> g_stop = false;
-
-void OnStopSignal(int) {
-  g_stop = true;
-}
 
 // What all clients have seen together.
 class Tally {
@@ -134,7 +127,7 @@ LoadOptions Parse(const std::vector<std::string>& words) {
   return options;
 }
 
-absl::Status RunClient(const LoadOptions& load, int index, Tally& tally) {
+absl::Status RunClient(const LoadOptions& load, int index, const std::atomic<bool>& stop, Tally& tally) {
   SessionOptions session;
   session.worker_name = absl::StrCat("load-", index);
   session.device = "cpu";
@@ -142,23 +135,19 @@ absl::Status RunClient(const LoadOptions& load, int index, Tally& tally) {
   ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorClient> client, MakeCoordinatorClient(load.coordinator));
   TimedClient timed(*client, tally);
   ArithmeticRunner runner;
-  return RunSession(session, timed, runner, g_stop);
+  return RunSession(session, timed, runner, stop);
 }
 
 int Main(const std::vector<std::string>& words) {
   InitLogging("load_clients", LogFormat::kText, false);
-  struct sigaction action {};
-  action.sa_handler = OnStopSignal;
-  action.sa_flags = SA_RESETHAND;  // a second one ends it at once
-  sigaction(SIGTERM, &action, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  const std::atomic<bool>& stop = StopAtSigterm();
   const LoadOptions options = Parse(words);
   Tally tally;
   std::atomic<int> failed = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < options.clients; ++i) {
     threads.emplace_back([&, i] {
-      const absl::Status status = RunClient(options, i, tally);
+      const absl::Status status = RunClient(options, i, stop, tally);
       if (status.ok()) return;
       LogError(absl::StrCat("client ", i, ": ", status.message()));
       ++failed;

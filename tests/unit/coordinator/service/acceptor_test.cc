@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "common/base/status.h"
@@ -21,14 +22,20 @@ using std::chrono::milliseconds;
 
 class AcceptorTest : public ::testing::Test {
  protected:
-  void Start(const ConnectionLimits& limits, const std::string& host = "127.0.0.1") {
+  // `serve`: what the thread that accepts does with a connection.
+  void Start(
+      const ConnectionLimits& limits, const std::string& host = "127.0.0.1",
+      const std::function<void(int fd)>& serve = [](int) {}) {
     auto acceptor = Acceptor::Listen({.host = host, .port = 0}, limits);
     ASSERT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = std::move(*acceptor);
-    acceptor_->Start([this](int, int fd) {
-      MutexLock lock(mutex_);
-      served_.push_back(fd);
-      changed_.notify_all();
+    acceptor_->Start([this, serve](int, int fd) {
+      {
+        MutexLock lock(mutex_);
+        served_.push_back(fd);
+        changed_.notify_all();
+      }
+      serve(fd);
     });
   }
   void TearDown() override {
@@ -165,15 +172,11 @@ TEST_F(AcceptorTest, AnAbuserIsCutOnceAndResetWhenItsSocketIsClosed) {
 
 // gRPC reads on the thread that hands a connection over, for as long as there is something to read.
 TEST_F(AcceptorTest, WhoSendsWithoutEndWhileHeIsHandedOverIsCutAlsoWhenNobodyIsAcceptedAnyMore) {
-  auto acceptor = Acceptor::Listen({.host = "127.0.0.1", .port = 0}, {.unanswered_bytes_max = 1 << 20});
-  ASSERT_TRUE(acceptor.ok()) << acceptor.status();
-  acceptor_ = std::move(*acceptor);
-  acceptor_->Start([](int, int fd) {
+  Start({.unanswered_bytes_max = 1 << 20}, "127.0.0.1", [](int fd) {
     std::array<char, 4096> buffer{};
     for (pollfd wait{.fd = fd, .events = POLLIN, .revents = 0}; recv(fd, buffer.data(), buffer.size(), 0) != 0;) {
       poll(&wait, 1, -1);
     }
-    close(fd);
   });
   constexpr int64_t kEnough = 1 << 30;
   const int client = Dial();
@@ -183,7 +186,8 @@ TEST_F(AcceptorTest, WhoSendsWithoutEndWhileHeIsHandedOverIsCutAlsoWhenNobodyIsA
     while (sent < kEnough && send(client, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0) sent += buffer.size();
     shutdown(client, SHUT_RDWR);
   });
-  acceptor_->Stop();  // waits for the connection to be handed over
+  Served(1);
+  acceptor_->Stop();  // waits until its thread has served the connection
   flood.join();
   EXPECT_LT(sent, kEnough);
 }
